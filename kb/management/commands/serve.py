@@ -1,0 +1,95 @@
+"""Web server and worker together, on one machine, with nothing else installed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from argparse import ArgumentParser
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management import BaseCommand, call_command
+
+WORKER = [sys.executable, "-m", "celery", "-A", "kb", "worker", "--beat",
+          "--without-mingle", "--without-gossip", "--loglevel", "warning"]
+SHUTDOWN_SECONDS = 4
+
+
+class Worker:
+    """A Celery worker in a process group of its own, started again if it dies."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.process = self.start()
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(WORKER, cwd=settings.BASE_DIR, start_new_session=True)
+
+    def watch(self) -> None:
+        while not self.stopping.is_set():
+            self.process.wait()
+            if not self.stopping.wait(1):
+                self.process = self.start()
+
+    def stop(self) -> None:
+        """Ask, wait a little, then insist: a run cut off here is taken up again later."""
+        self.stopping.set()
+        self.signal(signal.SIGTERM)
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Server(uvicorn.Server):
+    """Says where it is as soon as it answers."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets=sockets)
+        address = f"http://{self.config.host}:{self.config.port}/"
+        print(f"Vitrine is ready: {address}  (Ctrl-C stops it)", flush=True)  # noqa: T201
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    worker = Worker()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+class Command(BaseCommand):
+    """`manage.py serve`: database, static files and index made ready, then both started."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        parser.add_argument(
+            "--port", type=int, default=int(os.environ.get("PORT", "8000"))
+        )
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False,
+                     ignore_patterns=["rest_framework"])
+        call_command("index")
+        config = uvicorn.Config(
+            "kb.asgi:application", host=host, port=port, lifespan="off",
+            log_level="warning", timeout_graceful_shutdown=2,
+        )
+        with working():
+            Server(config).run()
