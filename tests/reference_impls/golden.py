@@ -1,0 +1,109 @@
+"""Golden cases: what the authors' own code answered, stored as files.
+
+`GOLDEN_DIR` names the folder to read (default: the project's), so that other cases
+of the same functions can be run through the same tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+DEFAULT = Path(__file__).resolve().parents[2] / "reference_impls" / "golden"
+GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or DEFAULT)
+
+
+@dataclass
+class Case:
+    """One stored call: inputs, weights, and the outputs that must come back."""
+
+    path: Path
+    card: dict[str, Any]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.card["params"]
+
+    @property
+    def key(self) -> str:
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    __str__ = key.fget
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self.path.with_suffix(".npz")) as stored:
+            return dict(stored)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return torch.from_numpy(self.arrays[f"in.{name}"].copy())
+
+    def __contains__(self, name: str) -> bool:
+        return f"in.{name}" in self.arrays
+
+    def leaf(self, name: str) -> Tensor:
+        """An input that collects its gradient."""
+        return self[name].requires_grad_()
+
+    def load(self, module: nn.Module) -> nn.Module:
+        """The stored state, by upstream's names, every one of them used; dtype follows."""
+        state = {
+            name[2:]: torch.from_numpy(array.copy())
+            for name, array in self.arrays.items()
+            if name.startswith("w.")
+        }
+        floats = {v.dtype for v in state.values() if v.is_floating_point()}
+        if len(floats) == 1:
+            module = module.to(floats.pop())
+        module.load_state_dict(state, strict=True)
+        return module
+
+    def expected(self, name: str) -> Tensor:
+        return torch.from_numpy(np.asarray(self.arrays[f"out.{name}"]).copy())
+
+    def check(self, **outputs: Any) -> None:
+        """Every stored output against ours; an output that is left out fails."""
+        stored = {name[4:] for name in self.arrays if name.startswith("out.")}
+        assert stored == set(outputs), (
+            f"{self}: stored {sorted(stored)}, checked {sorted(outputs)}"
+        )
+        for name, ours in outputs.items():
+            self._compare(name, torch.as_tensor(ours).detach(), self.expected(name))
+
+    def _compare(self, name: str, ours: Tensor, theirs: Tensor) -> None:
+        def label(text: str) -> str:
+            return f"{self}: {name}: {text}"
+
+        exact = not theirs.is_floating_point()
+        tolerance = {"rtol": 0.0, "atol": 0.0} if exact else self.card["tolerance"]
+        torch.testing.assert_close(
+            ours.to(theirs.dtype) if not exact else ours,
+            theirs,
+            check_dtype=exact and ours.dtype != theirs.dtype and ours.is_floating_point(),
+            msg=label,
+            **tolerance,
+        )
+
+
+def read(path: Path) -> Case:
+    return Case(path, json.loads(path.read_text()))
+
+
+def cases(paper: str, function: str | None = None) -> list[Any]:
+    """The paper's cases of one function, each a pytest parameter `<slug>/<case>`."""
+    found = [read(path) for path in sorted((GOLDEN_DIR / paper).glob("*.json"))]
+    chosen = [c for c in found if function is None or c.card["function"] == function]
+    consumed.update(c.key for c in chosen)
+    return chosen
+
+
+# Filled while test modules are imported; conftest.py compares it with the folder.
+consumed: set[str] = set()
