@@ -1,0 +1,159 @@
+"""Does a checkpoint beat the controls? Prints the figures; `--write` adds them to its card.
+
+    python -m demos.judge attention --checkpoint NAME --data oxford_pets.npz
+    python -m demos.judge reconstruction --checkpoint NAME --data imagenette128_val.npz
+
+Attention maps trace outlines even in networks that learned nothing, so a map only counts
+against what needs no network: a guess at the centre, and the map of another image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from demos import packs
+from demos.train import CHECKPOINTS
+from demos.weights import load_bundled
+from reference_impls import mae
+
+ANIMAL, BORDER = 1, 3  # trimap values; 2 is background
+
+
+def trimap_patches(path: Path, side: int, patch: int) -> Tensor:
+    """Share of each patch that the animal covers: (N, grid * grid), border left out."""
+    rows = []
+    for data in packs.jpegs(path, "mask_png", "mask_offsets"):
+        trimap = Image.open(io.BytesIO(data))
+        edge = min(trimap.size)
+        left, top = (trimap.width - edge) // 2, (trimap.height - edge) // 2
+        box = (left, top, left + edge, top + edge)
+        square = trimap.resize((side, side), Image.Resampling.NEAREST, box=box)
+        rows.append(np.asarray(square))
+    values = torch.from_numpy(np.stack(rows))[:, None]             # (N, 1, side, side)
+    animal = F.avg_pool2d((values == ANIMAL).float(), patch)       # (N, 1, g, g)
+    known = F.avg_pool2d((values != BORDER).float(), patch)
+    return (animal / known.clamp_min(1e-6)).flatten(1)
+
+
+def top_patch_iou(scores: Tensor, cover: Tensor) -> Tensor:
+    """IoU of the k best patches with the k patches that are mostly animal, per image.
+
+    scores, cover: (N, P). Images without any such patch, or with nothing else, are
+    left out.
+    """
+    animal = cover > 0.5                                           # (N, P)
+    k = animal.sum(1)
+    rank = scores.argsort(1, descending=True).argsort(1)
+    chosen = rank < k[:, None]                                     # (N, P)
+    iou = (chosen & animal).sum(1) / (chosen | animal).sum(1).clamp_min(1)
+    return iou[(k > 0) & (k < cover.shape[1])]
+
+
+def centre_prior(grid: int) -> Tensor:
+    """Nearer to the middle is likelier: (1, grid * grid)."""
+    axis = torch.arange(grid) - (grid - 1) / 2
+    return -(axis[:, None].square() + axis.square()).flatten()[None]
+
+
+@torch.no_grad()
+def judge_attention(checkpoint: Path, data: Path, scale: int) -> dict[str, float]:
+    """Mean IoU over the pets of the head-mean attention in the last block."""
+    model, card = load_bundled(checkpoint)
+    patch = model.patch_size
+    side = card["architecture"]["kwargs"]["img_size"] * scale
+    images, cover = packs.read_pack(data, side), trimap_patches(data, side, patch)
+    maps = []
+    for chunk in images.split(32):
+        last = model.get_attention(packs.normalise(chunk.float() / 255))[-1]
+        maps.append(last[:, :, 0, model.num_prefix :].mean(1))     # (B, P)
+    attention = torch.cat(maps)
+    return {
+        "attention_iou": top_patch_iou(attention, cover).mean().item(),
+        "centre_prior_iou": top_patch_iou(
+            centre_prior(side // patch).expand_as(cover), cover
+        ).mean().item(),
+        "other_image_iou": top_patch_iou(attention.roll(1, 0), cover).mean().item(),
+        "side": side,
+        "images": len(images),
+    }
+
+
+def blend_of_visible(images: Tensor, mask: Tensor, patch: int, sigma: float) -> Tensor:
+    """Each patch as a Gaussian-weighted mean of the visible patches' mean colours."""
+    B, N = mask.shape
+    grid = int(N**0.5)
+    means = F.avg_pool2d(images, patch).flatten(2)                 # (B, 3, N)
+    y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
+    at = torch.stack([y, x], -1).flatten(0, 1).float()             # (N, 2)
+    near = (-torch.cdist(at, at).square() / (2 * sigma**2)).exp()  # (N, N)
+    weight = near[None] * (1 - mask)[:, None]                      # (B, N, N)
+    weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-12)
+    blend = means @ weight.mT                                      # (B, 3, N)
+    return F.interpolate(blend.unflatten(2, (grid, grid)), scale_factor=patch)
+
+
+def masked_psnr(truth: Tensor, guess: Tensor, mask: Tensor, patch: int) -> Tensor:
+    """dB over the removed pixels, 8-bit range, per image."""
+    guess = (guess.clamp(0, 1) * 255).round() / 255
+    error = mae.patchify((guess - truth).square(), patch).mean(-1)  # (B, N)
+    return -10 * ((error * mask).sum(1) / mask.sum(1)).log10()
+
+
+@torch.no_grad()
+def judge_reconstruction(checkpoint: Path, data: Path, ratio: float) -> dict[str, float]:
+    """Mean masked PSNR of the prediction, beside two fillings without a network."""
+    model, card = load_bundled(checkpoint)
+    patch, side = model.patch_size, card["architecture"]["kwargs"]["img_size"]
+    mean = torch.tensor(card["mean"]).view(3, 1, 1)
+    std = torch.tensor(card["std"]).view(3, 1, 1)
+    generator = torch.Generator().manual_seed(0)
+    scores: dict[str, list[Tensor]] = {"masked_psnr": [], "mean_colour": [], "blend": []}
+    for chunk in packs.read_pack(data, side).split(64):
+        truth = chunk.float() / 255
+        noise = torch.rand(len(chunk), (side // patch) ** 2, generator=generator)
+        shown = mae.reconstruct(model, (truth - mean) / std, ratio, noise)
+        guesses = {
+            "masked_psnr": shown.prediction * std + mean,
+            "mean_colour": blend_of_visible(truth, shown.mask, patch, sigma=1e3),
+            "blend": blend_of_visible(truth, shown.mask, patch, sigma=1.0),
+        }
+        for name, guess in guesses.items():
+            scores[name].append(masked_psnr(truth, guess, shown.mask, patch))
+    figures = {name: torch.cat(parts).mean().item() for name, parts in scores.items()}
+    return figures | {"ratio": ratio, "images": sum(map(len, scores["blend"]))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demos.judge", description=__doc__)
+    parser.add_argument("what", choices=["attention", "reconstruction"])
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--scale", type=int, default=1, help="times the training size")
+    parser.add_argument("--ratio", type=float, default=0.75)
+    parser.add_argument("--write", action="store_true", help="add the figures to the card")
+    args = parser.parse_args()
+    checkpoint = CHECKPOINTS / args.checkpoint
+    if args.what == "attention":
+        figures = judge_attention(checkpoint, args.data, args.scale)
+    else:
+        figures = judge_reconstruction(checkpoint, args.data, args.ratio)
+    figures = {name: round(value, 4) for name, value in figures.items()}
+    print(json.dumps(figures, indent=1))  # noqa: T201
+    if args.write:
+        file = checkpoint.with_suffix(".json")
+        card = json.loads(file.read_text())
+        card.setdefault("figures", {})[f"{args.what}_{args.data.stem}"] = figures
+        file.write_text(json.dumps(card, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
