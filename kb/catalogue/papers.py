@@ -1,0 +1,245 @@
+"""One paper of the collection: summary, code and proof, each read when first asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from demos.specs import Demo, offered_by
+from kb.catalogue import golden, listing, markup, metadata
+from kb.catalogue.bibtex import bibtex
+from kb.catalogue.code import Module
+from kb.catalogue.entries import Entry
+from kb.catalogue.golden import GoldenCase
+from kb.catalogue.landmarks import Lines
+from kb.catalogue.letters import symbols_table
+from kb.catalogue.parts import PARTS
+from kb.catalogue.problems import Problem
+from kb.catalogue.sink import Equation, Sink
+
+
+@dataclass(frozen=True)
+class Section:
+    """One `## ` section. html is safe; text is its words without display equations."""
+
+    id: str
+    title: str
+    html: SafeString
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """What rendering the Markdown gives."""
+
+    sections: list[Section]
+    equations: list[Equation]
+    code_links: list[tuple[str, Lines]]  # section id, lines
+
+
+@dataclass(eq=False)
+class Paper:
+    """An entry of ours, or (`is_note`) a reader's own note, which has no code."""
+
+    slug: str
+    entry: Entry
+    shelf: Mapping[str, Paper] = field(repr=False)  # all papers, for links between them
+    module: Module | None = None
+    golden_dir: Path | None = None
+    figures_dir: Path | None = None
+
+    @property
+    def is_note(self) -> bool:
+        return self.figures_dir is None
+
+    @property
+    def path(self) -> Path:
+        return self.entry.path
+
+    @cached_property
+    def title(self) -> str:
+        title = metadata.text(self.entry.meta, "title") or self.entry.heading
+        return title or self.path.stem
+
+    @cached_property
+    def short(self) -> str:
+        return metadata.text(self.entry.meta, "short") or self.title
+
+    @cached_property
+    def authors(self) -> list[str]:
+        key = "authors" if "authors" in self.entry.meta else "author"
+        return metadata.words(self.entry.meta, key)
+
+    @cached_property
+    def year(self) -> int | None:
+        return metadata.year(self.entry.meta)
+
+    @cached_property
+    def venue(self) -> str:
+        return metadata.text(self.entry.meta, "venue")
+
+    @cached_property
+    def arxiv(self) -> str:
+        return metadata.text(self.entry.meta, "arxiv")
+
+    @cached_property
+    def code_url(self) -> str:
+        """Address of the authors' code; only http(s) is taken."""
+        url = metadata.text(self.entry.meta, "code")
+        return url if url.startswith(("https://", "http://")) else ""
+
+    @cached_property
+    def part(self) -> str:
+        part = metadata.text(self.entry.meta, "part")
+        return part if part in PARTS and not self.is_note else "notes"
+
+    @cached_property
+    def family(self) -> str:
+        return metadata.text(self.entry.meta, "family")
+
+    @cached_property
+    def aliases(self) -> list[str]:
+        return metadata.words(self.entry.meta, "aliases")
+
+    @cached_property
+    def tags(self) -> list[str]:
+        return metadata.words(self.entry.meta, "tags")
+
+    @cached_property
+    def follows(self) -> list[str]:
+        """Slugs of the papers it answers; some may have no entry yet."""
+        return metadata.words(self.entry.meta, "follows")
+
+    @property
+    def builds_on(self) -> list[str]:
+        """Slugs of the papers whose modules its module imports."""
+        return [slug for slug in self._imports if slug in self.shelf]
+
+    @property
+    def built_on_by(self) -> list[str]:
+        return [p.slug for p in self.shelf.values() if self.slug in p.builds_on]
+
+    @cached_property
+    def _imports(self) -> list[str]:
+        return self.module.imports if self.module else []
+
+    @cached_property
+    def page(self) -> Page:
+        sink = Sink(self, must_link=not self.is_note)
+        raw = self.entry.sections
+        sink.table = symbols_table("\n".join(section.source for section in raw))
+        pages = markup.render(raw, sink)
+        sections = [
+            Section(
+                s.id, s.title or self.title, mark_safe(html),  # noqa: S308  nh3 cleaned
+                markup.plain(html), s.line,
+            )
+            for s, html in zip(raw, pages, strict=True)
+        ]
+        return Page(sections, sink.equations, sink.code_links)
+
+    @property
+    def sections(self) -> list[Section]:
+        return self.page.sections
+
+    @property
+    def equations(self) -> list[Equation]:
+        return self.page.equations
+
+    def section(self, name: str) -> Section | None:
+        return next((s for s in self.sections if s.id == name), None)
+
+    @property
+    def tldr(self) -> str:
+        """Plain words of the TL;DR, or of a note's first section."""
+        found = self.section("tldr") or next(iter(self.sections), None)
+        return found.text if found else ""
+
+    @cached_property
+    def listing(self) -> SafeString:
+        """The module's lines as HTML; each knows which text points to it."""
+        if not self.module:
+            return SafeString("")
+        anchors: dict[int, str] = {}
+        for symbol in self.module.symbols:
+            anchors.setdefault(symbol.first, symbol.name)
+        html = listing.render(self.module.html_lines, anchors, self._pointing())
+        return mark_safe(html)  # noqa: S308  every line is escaped where it is made
+
+    def _pointing(self) -> dict[int, list[str]]:
+        """Line -> ids of the equations and sections that point to it."""
+        links = [(e.id, Lines(e.first, e.last)) for e in self.equations if e.first]
+        links += self.page.code_links
+        pointing: dict[int, list[str]] = {}
+        for source, lines in links:
+            for number in range(lines.first, lines.last + 1):
+                sources = pointing.setdefault(number, [])
+                if source not in sources:
+                    sources.append(source)
+        return pointing
+
+    @cached_property
+    def golden(self) -> list[GoldenCase]:
+        return golden.read(self.golden_dir) if self.golden_dir else []
+
+    @property
+    def demos(self) -> list[Demo]:
+        """What its module can run; inherited methods count."""
+        return offered_by(self.callables) if self.module else []
+
+    @cached_property
+    def callables(self) -> set[str]:
+        """Names of its symbols, with methods inherited from other papers' classes."""
+        if not self.module:
+            return set()
+        names = {symbol.name for symbol in self.module.symbols}
+        for own, slug, base in self.module.inherited:
+            if slug in self.shelf and slug != self.slug:
+                theirs = (n.partition(".") for n in self.shelf[slug].callables)
+                names |= {f"{own}.{method}" for c, _, method in theirs if c == base}
+        return names
+
+    @cached_property
+    def bibtex(self) -> str:
+        return bibtex(
+            self.slug, self.title, self.authors, self.year, self.venue, self.arxiv
+        )
+
+    @cached_property
+    def text_hash(self) -> str:
+        """Changes with the entry's text or the module's source."""
+        source = self.module.source if self.module else ""
+        parts = [str(sorted(self.entry.meta.items(), key=str)), source]
+        parts += [f"{s.title}\n{s.source}" for s in self.entry.sections]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that is wrong with it; renders the text to find out."""
+        _ = self.page
+        return self.entry.problems
+
+    # What its text can point to (kb.catalogue.sink.Surroundings).
+
+    def lines(self, target: str) -> Lines | None:
+        return self.module.find(target) if self.module else None
+
+    def paper_url(self, slug: str) -> str | None:
+        known = slug in self.shelf
+        return reverse("catalogue:paper", args=[slug]) if known else None
+
+    def figure_url(self, source: str) -> str | None:
+        name = source.rpartition("/")[2]
+        if self.figures_dir is None or not (self.figures_dir / name).is_file():
+            return None
+        return reverse("catalogue:figure", args=[name])
+
+    def report(self, line: int, message: str, remedy: str) -> None:
+        self.entry.report(line, message, remedy)

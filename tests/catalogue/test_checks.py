@@ -1,0 +1,63 @@
+"""`manage.py check` names the file, the line and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.checks import ERROR, WARNING, CheckMessage
+
+from kb.catalogue.checks import messages
+from kb.catalogue.library import Library, Paper
+
+Shelves = Callable[[], Library]
+
+
+def found(shelves: Shelves) -> list[CheckMessage]:
+    return list(messages(shelves()))
+
+
+def test_a_sound_collection_has_nothing_to_report(shelves: Shelves) -> None:
+    assert found(shelves) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("year: 2020", "yaer: 2020", "toy.md:5: unknown front matter key 'yaer'", "'year'"),
+        ("short: Toy\n", "", "toy.md:1: front matter has no 'short'", "add `short:`"),
+        ("part: self-supervised", "part: selfsup", "toy.md:9: unknown part", "parts are"),
+        ('arxiv: "2001.00001"', "arxiv: 2001.10", "toy.md:7: arxiv is 2001.1", "quote it"),
+        ("year: 2020", "year: soon", "toy.md:5: year is no number", "year: 2021"),
+        ("[toy model]", "toy model", "toy.md:11: aliases is no list", "[a, b]"),
+        ("title: A Toy", "title: a: b", "toy.md:2: front matter: mapping values", "quote"),
+        ("code:Toy)", "code:Tyo)", "toy.md:20: no code 'Tyo'", "name a symbol"),
+        (r"\tau}", r"\tua}", r"toy.md:27: LaTeX: 15: Unknown command", "math-core"),
+    ],
+)
+def test_a_fault_of_ours_is_an_error(
+    root: Path, shelves: Shelves, old: str, new: str, message: str, hint: str
+) -> None:
+    entry = root / "papers/toy.md"
+    assert entry.read_text().count(old) == 1
+    entry.write_text(entry.read_text().replace(old, new))
+    texts = [f"{m.msg} ({m.hint})" for m in found(shelves)]
+    assert any(text.startswith(message) and hint in text for text in texts), texts
+    assert all(m.level == ERROR for m in found(shelves))
+
+
+def test_a_landmark_twice_in_a_symbol_is_an_error(root: Path, shelves: Shelves) -> None:
+    module = root / "reference_impls/toy.py"
+    source = module.read_text().replace("y = y + 1\n", "y = y + 1  # -- two steps\n")
+    module.write_text(source)
+    (error,) = found(shelves)
+    assert error.msg.startswith("toy.py:")
+    assert "'two steps' stands twice in Toy.forward" in error.msg
+
+
+def test_a_fault_of_a_note_is_a_warning(note: Callable[..., Paper], shelves: Shelves) -> None:
+    note("---\nwhatever: 1\n---\n[a](paper:gone)\n")
+    (warning,) = found(shelves)
+    assert warning.level == WARNING
+    assert "My note.md:4: no entry 'gone'" in warning.msg
