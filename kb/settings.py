@@ -126,6 +126,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("KB_HTTPS", default=False)
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 
+SEARCH_ENGINE = env.str("KB_SEARCH_ENGINE", default="whoosh")  # or fts5
+
 # Jobs. The embedded default keeps messages as files, so nothing has to be installed;
 # CELERY_BROKER_URL=redis://… is all it takes beyond one machine.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")

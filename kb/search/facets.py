@@ -1,0 +1,73 @@
+"""Filters and the counts beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from kb.search import analysis, language
+from kb.search.documents import KINDS, Document
+from kb.search.language import Filter
+
+FACETS = ("kind", "part", "family", "year", "has")
+Counts = dict[str, dict[str, int]]
+
+
+def passes(document: Document, wanted: Filter) -> bool:
+    """Whether a document has (or, negated, lacks) the property."""
+    return _has(document, wanted.name, wanted.value) != wanted.negated
+
+
+def _has(document: Document, name: str, value: str) -> bool:
+    if name == "year":
+        first, last = language.years(value) or (0, 9999)
+        return first <= document.year <= last
+    if name in ("author", "tag"):
+        owned = document.authors if name == "author" else document.tags
+        return any(_contains(each, value) for each in owned)
+    return value in (each.lower() for each in values(document, name))
+
+
+def _contains(owned: str, asked: str) -> bool:
+    """All asked words are among the owned, in any order, accents and endings aside."""
+    words = set(analysis.name_key(asked).split())
+    return words <= set(analysis.name_key(owned).split())
+
+
+def values(document: Document, facet: str) -> tuple[str, ...]:
+    """A document's values of one facet, none for an unset one."""
+    if facet == "has":
+        return document.has
+    value = getattr(document, facet)
+    return (str(value),) if value else ()
+
+
+def keep(documents: Iterable[Document], filters: Iterable[Filter]) -> list[Document]:
+    """The documents that pass every filter, in their order."""
+    wanted = tuple(filters)
+    return [d for d in documents if all(passes(d, each) for each in wanted)]
+
+
+def counts(found: list[Document], filters: Iterable[Filter]) -> Counts:
+    """How many hits each value of each facet would leave.
+
+    A facet is counted without its own filter, so that its other values stay in sight.
+    """
+    wanted = tuple(filters)
+    table: Counts = {}
+    for facet in FACETS:
+        others = [each for each in wanted if each.name != facet]
+        counter: Counter[str] = Counter()
+        for document in keep(found, others):
+            counter.update(values(document, facet))
+        table[facet] = _ordered(facet, counter)
+    return table
+
+
+def _ordered(facet: str, counter: Mapping[str, int]) -> dict[str, int]:
+    """Kinds as in KINDS, years falling, the rest by count."""
+    if facet == "kind":
+        return {kind: counter[kind] for kind in KINDS if kind in counter}
+    if facet == "year":
+        return dict(sorted(counter.items(), reverse=True))
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))

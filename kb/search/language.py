@@ -1,0 +1,168 @@
+"""The query language: what a visitor types, as a tree of our own.
+
+    masked autoencoder       both words, or the nearest there is
+    "stop gradient"          side by side
+    -video                   without
+    enc*                     words that begin so
+    title: def: code: eq:    look there only
+    author: year:2020..2022 part: family: tag: has:demo kind:equation
+
+Nothing is an error. What cannot be read as an operator is read as words, and
+`Query.notes` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from kb.search import analysis
+
+MAX_TERMS = 12
+MAX_CHARACTERS = 400
+
+PLACES = ("title", "def", "code", "eq")
+FILTERS = ("author", "year", "part", "family", "tag", "has", "kind")
+
+_FIELD = rf"(?:({'|'.join(PLACES + FILTERS)})[:=]\s*)?"
+_ITEM = re.compile(rf'(-*){_FIELD}(?:"([^"]*)("|$)|(\S+))', re.IGNORECASE)
+_YEARS = re.compile(r"(\d{4})?(\.\.)?(\d{4})?")
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word, perhaps in one place only (`title`, `def`, `code`, `eq`)."""
+
+    text: str
+    place: str = ""
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Phrase(Word):
+    """Words side by side."""
+
+
+@dataclass(frozen=True)
+class Prefix(Word):
+    """Words that begin with the text."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A property of the paper; `value` is folded to lower case."""
+
+    name: str
+    value: str
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query: what to look for, what must hold, and what was made of slips."""
+
+    words: tuple[Word, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[Word, ...]:
+        """Words that a hit should hold."""
+        return tuple(word for word in self.words if not word.negated)
+
+    @property
+    def unwanted(self) -> tuple[Word, ...]:
+        """Words that no hit may hold."""
+        return tuple(word for word in self.words if word.negated)
+
+
+def parse(text: str) -> Query:
+    """Read any text as a query. Never raises."""
+    notes = []
+    text = _printable(text)
+    if len(text) > MAX_CHARACTERS:
+        text = text[:MAX_CHARACTERS]
+        notes.append(f"only the first {MAX_CHARACTERS} characters were read")
+    found: list[Word] = []
+    filters: list[Filter] = []
+    for item in _ITEM.finditer(text):
+        read = _read(item, notes)
+        if isinstance(read, Filter):
+            filters.append(read)
+        else:
+            found.extend(read)
+    return Query(_capped(found, notes), tuple(filters[:MAX_TERMS]), tuple(notes))
+
+
+def years(value: str) -> tuple[int, int] | None:
+    """`2021`, `2020..2022`, `2020..` or `..2022` as first and last year."""
+    match = _YEARS.fullmatch(value)
+    if not match or not (match[1] or match[3]):
+        return None
+    if not match[2]:
+        return (int(match[1]), int(match[1])) if match[1] and not match[3] else None
+    return int(match[1] or 0), int(match[3] or 9999)
+
+
+def _printable(text: str) -> str:
+    """Control characters and lone surrogates are spaces, quotes are plain quotes."""
+    text = re.sub(r"[“”„«»]", '"', text)
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _read(item: re.Match[str], notes: list[str]) -> Filter | list[Word]:
+    dashes, field, quoted, closing, bare = item.groups()
+    negated = bool(dashes)
+    field = (field or "").lower()
+    value = quoted if bare is None else bare
+    if bare is None and not closing and quoted.strip():
+        notes.append("the quotation mark was never closed")
+    if field in FILTERS:
+        return _filter(field, value, negated, notes)
+    if bare is None:
+        return _phrase(quoted, field, negated)
+    return _bare(bare, field, negated)
+
+
+def _filter(
+    field: str, value: str, negated: bool, notes: list[str]
+) -> Filter | list[Word]:
+    folded = " ".join(analysis.fold(value).lower().replace('"', " ").split())
+    if field == "year" and years(folded) is None:
+        notes.append(f"“{value}” is not a year, so it was read as words")
+        return _bare(value, "", negated)
+    return Filter(field, folded, negated) if folded else []
+
+
+def _phrase(text: str, place: str, negated: bool) -> list[Word]:
+    inside = [match[0] for match in analysis.words(text)]
+    if len(inside) < 2:
+        return [Word(word, place, negated) for word in inside]
+    return [Phrase(" ".join(inside), place, negated)]
+
+
+def _bare(text: str, place: str, negated: bool) -> list[Word]:
+    if place == "eq":
+        return [Word(text, place, negated)]
+    inside = [match[0] for match in analysis.words(text)]
+    read = [Word(word, place, negated) for word in inside]
+    if inside and re.search(r"\w\*+$", text) and len(inside[-1]) > 1:
+        read[-1] = Prefix(inside[-1], place, negated)
+    return read
+
+
+def _capped(found: list[Word], notes: list[str]) -> tuple[Word, ...]:
+    """The first MAX_TERMS words that count; a phrase counts with all its words."""
+    kept: list[Word] = []
+    terms = 0
+    for word in found:
+        room = MAX_TERMS - terms
+        size = sum(w.lower() not in analysis.STOP_WORDS for w in word.text.split())
+        if size > room:
+            notes.append(f"only the first {MAX_TERMS} words were used")
+            if room and isinstance(word, Phrase):
+                kept.append(replace(word, text=" ".join(word.text.split()[:room])))
+            break
+        terms += size
+        kept.append(word)
+    return tuple(dict.fromkeys(kept))

@@ -1,0 +1,101 @@
+"""The index's own words: what it knows, how a word goes on, what is called how."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from kb.search import analysis
+from kb.search.documents import Document
+from kb.search.entries import context, text
+
+MAX_COMPLETIONS = 40
+LONGEST_NAME = 4  # words; a full title is no synonym
+
+# Short forms of the field that no entry declares.
+SHORT_FORMS = (
+    ("EMA", "exponential moving average", "momentum encoder"),
+    ("SSL", "self-supervised learning"),
+    ("GRN", "global response normalisation"),
+    ("CLS token", "class token"),
+    ("kNN", "nearest neighbours", "k nearest neighbours"),
+    ("lr", "learning rate"),
+    ("stopgrad", "stop gradient", "sg"),
+    ("MLP", "multilayer perceptron"),
+)
+
+
+def count_words(documents: Iterable[Document]) -> dict[str, int]:
+    """In how many documents each unstemmed word occurs."""
+    counts: Counter[str] = Counter()
+    for document in documents:
+        all_text = f"{text(document)}\n{' '.join(document.symbols)}"
+        counts.update(set(analysis.plain_words(all_text)))
+    return dict(counts)
+
+
+class Lexicon:
+    """Vocabulary and names of one index. Immutable once made."""
+
+    def __init__(
+        self, documents: Mapping[str, Document], frequency: Mapping[str, int]
+    ) -> None:
+        self.frequency = frequency
+        self._sorted = sorted(frequency)
+        self._terms = {t for word in frequency for t in analysis.terms_of(word)}
+        shelf = documents.values()
+        # Small fields: asking an engine for what they do not hold is wasted time.
+        self.rare_terms = {
+            "title": _all_terms(document.heading for document in shelf),
+            "symbols": _all_terms(" ".join(document.symbols) for document in shelf),
+            "context": _all_terms({context(document) for document in shelf}),
+        }
+        self.named = _named(documents.values())
+        self.synonyms = _synonyms(documents.values())
+
+    def holds(self, word: str) -> bool:
+        """Whether the word itself, identifiers as a whole, occurs."""
+        return all(term in self._terms for term in analysis.terms_of(word)[:1])
+
+    def knows(self, word: str) -> bool:
+        """Whether the word or all parts of it occur; stop words are known."""
+        parts = analysis.terms_of(word)[1:]
+        in_parts = bool(parts) and all(term in self._terms for term in parts)
+        return in_parts or self.holds(word)
+
+    def completions(self, beginning: str) -> list[str]:
+        """Known words that begin so, the most frequent first."""
+        start = analysis.fold(beginning).lower().strip("_.")
+        first = bisect_left(self._sorted, start)
+        last = bisect_left(self._sorted, start + "\U0010ffff")
+        found = self._sorted[first:last] if start else []
+        return sorted(found, key=self.frequency.__getitem__, reverse=True)[
+            :MAX_COMPLETIONS
+        ]
+
+
+def _all_terms(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(term for each in texts for term in analysis.terms(each))
+
+
+def _named(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    """Ids of the documents that bear a name, by `analysis.name_key`."""
+    named: dict[str, list[str]] = defaultdict(list)
+    for document in documents:
+        for key in {analysis.name_key(name) for name in document.names} - {""}:
+            named[key].append(document.id)
+    return {key: tuple(ids) for key, ids in named.items()}
+
+
+def _synonyms(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    """Other names of the same thing, by `analysis.name_key`."""
+    groups = [set(names) for names in SHORT_FORMS]
+    groups += [set(d.paper) for d in documents if d.kind == "paper"]
+    others: dict[str, set[str]] = defaultdict(set)
+    for group in groups:
+        keys = {analysis.name_key(name): name for name in group}
+        for key in keys:
+            others[key] |= {name for k, name in keys.items() if k != key}
+    short = (k for k in others if k and len(k.split()) <= LONGEST_NAME)
+    return {key: tuple(sorted(others[key])) for key in short}

@@ -1,0 +1,47 @@
+"""Spelling: an unknown word becomes the nearest known one, then is searched exactly.
+
+Words the index knows are never touched, and the search itself is never fuzzy.
+"""
+
+from __future__ import annotations
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from kb.search import analysis
+from kb.search.lexicon import Lexicon
+
+SHORTEST = 4
+
+
+def edits_allowed(word: str) -> int:
+    """One slip in a word of four to seven letters, two in a longer one."""
+    if len(word) < SHORTEST or any(c.isdigit() for c in word):
+        return 0
+    return 1 if len(word) < 8 else 2
+
+
+def correct(word: str, lexicon: Lexicon) -> str | None:
+    """The known word nearest to an unknown one; None if there is none near enough.
+
+    Nearest: fewest edits (a swap of neighbours is one), then the same first letters,
+    then the more frequent word.
+    """
+    typed = analysis.fold(word).lower()
+    edits = edits_allowed(typed)
+    if not edits:
+        return None
+    near = process.extract(
+        typed, list(lexicon.frequency), scorer=OSA.distance, score_cutoff=edits,
+        limit=50,
+    )
+    candidates = [(found, distance) for found, distance, _ in near if len(found) > 2]
+    if not candidates:
+        return None
+
+    def nearness(candidate: tuple[str, float]) -> tuple[float, int, int, str]:
+        found, distance = candidate
+        kept = (found[:1] == typed[:1]) + (found[:2] == typed[:2])
+        return distance, -kept, -lexicon.frequency[found], found
+
+    return min(candidates, key=nearness)[0]
