@@ -98,8 +98,10 @@ STORAGES = {
 MEDIA_ROOT = VAR_DIR / "runs"
 
 # One request holds at most the largest upload and a little form around it.
+FILE_UPLOAD_HANDLERS = ["kb.runs.uploads.CappedFile"]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
-FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_TEMP_DIR = VAR_DIR / "tmp"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 4
@@ -133,14 +135,10 @@ SEARCH_ENGINE = env.str("KB_SEARCH_ENGINE", default="whoosh")  # or fts5
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem"):
     BROKER_DIR = VAR_DIR / "broker"
-    for folder in ("queue", "control"):
-        (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(BROKER_DIR / "queue"),
-        "data_folder_out": str(BROKER_DIR / "queue"),
-        "control_folder": str(BROKER_DIR / "control"),
-        "store_processed": False,
-    }
+    BROKER_DIR.mkdir(exist_ok=True)
+    CELERY_BROKER_TRANSPORT = "kb.runs.broker:Transport"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(BROKER_DIR)}
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True  # the row is the result
@@ -153,11 +151,23 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 # Runs
 RUN_KEEP_DAYS = env.int("KB_RUN_KEEP_DAYS", default=7)
 RUN_HEARTBEAT_SECONDS = env.int("KB_RUN_HEARTBEAT_SECONDS", default=30)
+RUN_SWEEP_SECONDS = env.float("KB_RUN_SWEEP_SECONDS", default=10)
 RUN_MAX_ATTEMPTS = 3
 RUN_WAITING_PER_VISITOR = env.int("KB_RUN_WAITING_PER_VISITOR", default=2)
 RUN_QUEUE_LIMIT = env.int("KB_RUN_QUEUE_LIMIT", default=100)
 
+# In memory: there is no schedule file that a kill could leave broken.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "runs.sweep",
+        "schedule": RUN_SWEEP_SECONDS,
+        "options": {"expires": RUN_SWEEP_SECONDS},
+    }
+}
+
 REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "kb.api.errors.handler",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,

@@ -117,4 +117,4 @@ def _at(root: Path, engine: str) -> LiveIndex:
 
 def live_index() -> LiveIndex:
     """The index that the settings name."""
-    return _at(settings.VAR_DIR / "index", getattr(settings, "SEARCH_ENGINE", "whoosh"))
+    return _at(settings.VAR_DIR / "index", settings.SEARCH_ENGINE)

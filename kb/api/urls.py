@@ -1,0 +1,25 @@
+"""Addresses of the API and of the probes."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView
+
+from kb.api import catalogue, probes, runs
+from kb.api.docs import docs
+from kb.api.errors import no_such_address
+
+app_name = "api"
+urlpatterns = [
+    path("api/", docs, name="docs"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/search/", catalogue.Search.as_view(), name="search"),
+    path("api/papers/", catalogue.Papers.as_view(), name="papers"),
+    path("api/papers/<slug:slug>/", catalogue.OnePaper.as_view(), name="paper"),
+    path("api/demos/", catalogue.Demos.as_view(), name="demos"),
+    path("api/runs/", runs.Runs.as_view(), name="runs"),
+    path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="run"),
+    path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="cancel"),
+    re_path(r"^api/(?P<path>.*)$", no_such_address),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
+]

@@ -1,0 +1,76 @@
+"""The form of one demo, made from its options in demos.specs."""
+
+from __future__ import annotations
+
+from django import forms
+
+from demos.specs import IMAGE_FORMATS, Demo, Option
+from kb.runs.orders import check, image_fields
+from kb.runs.refusals import Refused
+
+
+class RunForm(forms.Form):
+    """Pictures and options of one demo.
+
+    Option fields are plain text to Django, because demos.specs alone decides what is
+    right: the same check, with the same words, as in the API and the shell.
+    """
+
+    def __init__(
+        self, demo: Demo, *args: object, reuse: bool = False, **kwargs: object
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.demo = demo
+        for n, name in enumerate(image_fields(demo)):
+            needed = n < demo.images[0] and not reuse
+            self.fields[name] = picture_field(n, needed)
+        for option in demo.options:
+            self.fields[option.name] = option_field(option)
+
+    def clean(self) -> dict:
+        """Replace the texts by checked values under `options`."""
+        data = super().clean()
+        raw = {option.name: data.get(option.name) for option in self.demo.options}
+        try:
+            data["options"] = check(self.demo, raw)
+        except Refused as refused:
+            self.add_error(refused.field, refused.message)
+        return data
+
+    @property
+    def pictures(self) -> list[forms.BoundField]:
+        """The file fields, for the template."""
+        return [self[name] for name in image_fields(self.demo)]
+
+    @property
+    def settings(self) -> list[forms.BoundField]:
+        """The option fields, for the template."""
+        return [self[option.name] for option in self.demo.options]
+
+
+def picture_field(n: int, needed: bool) -> forms.FileField:
+    """A file field; its own check for empty files is left to the upload's."""
+    accept = ",".join(IMAGE_FORMATS.values())
+    return forms.FileField(
+        label="Picture" if n == 0 else f"Picture {n + 1}", required=needed,
+        allow_empty_file=True,
+        error_messages={"required": "Choose a picture from your device."},
+        widget=forms.FileInput(attrs={"accept": accept, "class": "picture-input"}),
+    )
+
+
+def option_field(option: Option) -> forms.Field:
+    """The field for one option, prefilled with its default."""
+    said = {
+        "label": option.label or option.name, "help_text": option.help,
+        "initial": option.default, "required": False,
+    }
+    if option.kind == "bool":
+        return forms.BooleanField(**said)
+    if option.kind == "choice":
+        select = forms.Select(choices=[(c, c) for c in option.choices])
+        return forms.CharField(**said, widget=select)
+    limits = {"min": option.low, "max": option.high, "step": option.step or "any"}
+    present = {name: f"{v:g}" if v != "any" and abs(v) < 1e5 else str(v)
+               for name, v in limits.items() if v is not None}
+    return forms.CharField(**said, widget=forms.NumberInput(attrs=present))

@@ -1,0 +1,21 @@
+"""Wake a worker. A message is only a wake-up, so losing one loses no run."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from kombu.exceptions import OperationalError
+
+from kb.celery import app
+
+log = logging.getLogger(__name__)
+
+
+def wake_worker(run_id: UUID) -> None:
+    """Send the id to the workers; where the broker is away, the sweep does it later."""
+    try:
+        # No retry: a visitor's request must not wait for a broker that is down.
+        app.send_task("runs.work", args=[str(run_id)], retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("no wake-up for run %s, the sweep will send it: %s", run_id, error)

@@ -1,0 +1,43 @@
+"""Who is asking: a random signed cookie from our forms, else the hashed address."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import salted_hmac
+
+COOKIE = "visitor"
+YEAR = 365 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """`id` owns runs and takes turns; `address` is a keyed hash of the IP address."""
+
+    id: str
+    address: str
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """The visitor behind a request; a cookie we did not sign counts for nothing."""
+    ip = request.META.get("REMOTE_ADDR", "")
+    address = salted_hmac("kb.runs.address", ip).hexdigest()[:32]
+    try:
+        own = request.get_signed_cookie(COOKIE, default="")
+    except signing.BadSignature:
+        own = ""
+    return Visitor(f"cookie:{own}" if own else f"address:{address}", address)
+
+
+def introduce(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Give a visitor of an HTML form a cookie, so the runs made there are theirs."""
+    if visitor_of(request).id.startswith("address:"):
+        response.set_signed_cookie(
+            COOKIE, secrets.token_urlsafe(16), max_age=YEAR, httponly=True,
+            samesite="Lax", secure=settings.SESSION_COOKIE_SECURE,
+        )
+    return response

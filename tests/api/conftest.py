@@ -1,0 +1,8 @@
+"""The fixtures of runs serve the API as well."""
+
+from tests.runs.conftest import (  # noqa: F401
+    own_folder,
+    plain_static_files,
+    upload,
+    woken,
+)

@@ -1,0 +1,120 @@
+"""Fixtures of one test process: a small library, pictures, a runner without torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+
+from demos import specs
+from demos.results import Artifact, Progress, Result
+from kb.runs import orders, pages, services, views
+from kb.runs.models import Run
+from kb.runs.visitors import Visitor
+from tests.services import postgres_server, redis_server  # noqa: F401
+
+
+@dataclass(frozen=True)
+class Paper:
+    """As much of a catalogue entry as runs look at."""
+
+    slug: str
+    short: str
+    title: str
+    demos: list[specs.Demo]
+
+
+class Library:
+    """One paper that can run every demo, and one that can run none."""
+
+    papers: ClassVar = {
+        "mae": Paper("mae", "MAE", "Masked autoencoders", list(specs.DEMOS.values())),
+        "lars": Paper("lars", "LARS", "Large batches", []),
+    }
+
+    def get(self, slug: str) -> Paper | None:
+        return self.papers.get(slug)
+
+
+@pytest.fixture(autouse=True)
+def small_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same few papers, whatever is in the repository."""
+    for module in (orders, pages, views):
+        monkeypatch.setattr(module, "library", Library)
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings) -> None:
+    """Pages can be rendered without collecting static files first."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path: Path) -> Path:
+    """Files of runs go to a folder of the test."""
+    settings.MEDIA_ROOT = tmp_path / "runs"
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture(autouse=True)
+def woken(monkeypatch: pytest.MonkeyPatch) -> list:
+    """Ids that were sent to the workers, instead of sending them."""
+    sent: list = []
+    monkeypatch.setattr(services, "wake_worker", sent.append)
+    return sent
+
+
+def png(colour: tuple[int, int, int] = (200, 30, 30), size=(64, 48)) -> bytes:
+    """A small picture as bytes."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def upload() -> Callable[..., SimpleUploadedFile]:
+    """A picture as a form sends it; a new colour is a new picture."""
+
+    def make(colour: tuple[int, int, int] = (200, 30, 30)) -> SimpleUploadedFile:
+        return SimpleUploadedFile("photo.png", png(colour), "image/png")
+
+    return make
+
+
+ANN = Visitor("cookie:ann", "a")
+BOB = Visitor("cookie:bob", "b")
+EVE = Visitor("cookie:eve", "c")
+
+
+@pytest.fixture
+def submit(settings) -> Callable[..., Run]:
+    """Submit a run as the site does; the seed makes runs different."""
+
+    def make(visitor: Visitor = ANN, seed: int = 0, key: str | None = None) -> Run:
+        demo = specs.DEMOS["reconstruction"]
+        options = specs.check_options(demo, {"seed": seed})
+        order = orders.Order(
+            Run().pk, demo.name, "mae", options, ["picture.png"], key
+        )
+        order.folder.mkdir(parents=True)
+        (order.folder / "picture.png").write_bytes(png())
+        return services.submit(order, visitor)[0]
+
+    return make
+
+
+def quick_demo(demo, paper, images, options, out, report) -> Result:
+    """A demo in three steps, with a curve and a picture; no torch."""
+    for step in range(3):
+        report(Progress(step, 3, f"step {step}", {"loss": [(step, 1 / (step + 1))]}))
+    (out / "picture.png").write_bytes(png())
+    artifact = Artifact("picture", "image", "picture.png", "A picture.", "red")
+    weights = {"name": "none", "source": "", "trained": False, "note": "random"}
+    return Result([artifact], {"loss": 0.33}, weights, 0.1, "cpu", 0, "abc")

@@ -1,0 +1,300 @@
+"""From queued to a final state, with the task's body called directly."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from demos.results import Cancelled, Progress
+from kb.runs import queue, services
+from kb.runs import sweep as sweeping
+from kb.runs.lifecycle import append, move
+from kb.runs.models import Event, Run, State
+from kb.runs.perform import TimeUp, perform, time_limit
+from tests.runs.conftest import ANN, BOB, quick_demo
+
+pytestmark = pytest.mark.django_db
+
+
+def states(run: Run) -> list[str]:
+    return [e.data["state"] for e in run.events.filter(kind="state")]
+
+
+def claimed() -> Run:
+    run = queue.claim_next()
+    assert run is not None
+    return run
+
+
+def silence(run: Run) -> None:
+    """As if the worker had not been heard of for long."""
+    Run.objects.filter(pk=run.pk).update(heartbeat=timezone.now() - timedelta(hours=1))
+
+
+def test_a_run_goes_from_queued_over_running_to_done(submit):
+    run = submit()
+    perform(claimed(), quick_demo)
+    run.refresh_from_db()
+    assert run.state == State.DONE
+    assert run.result["numbers"] == {"loss": 0.33}
+    assert run.result["weights"]["trained"] is False
+    assert states(run) == ["queued", "running", "done"]
+    assert run.started <= run.finished
+    assert (run.out / "picture.png").is_file()
+
+
+def test_the_message_goes_out_only_after_the_row_is_there(
+    submit, woken, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks() as callbacks:
+        run = submit()
+    assert woken == []
+    callbacks[0]()
+    assert woken == [run.pk]
+
+
+def test_only_one_of_two_workers_gets_a_run(submit):
+    submit()
+    assert queue.claim_next() is not None
+    assert queue.claim_next() is None
+
+
+def test_every_point_of_a_curve_arrives_though_writes_are_throttled(submit):
+    run = submit()
+
+    def chatty(demo, paper, images, options, out, report):
+        for step in range(500):
+            report(Progress(step, 500, "", {"loss": [(step, 0.5)]}))
+        return quick_demo(demo, paper, images, options, out, lambda p: None)
+
+    perform(claimed(), chatty)
+    events = run.events.filter(kind="progress")
+    points = [p for e in events for p in e.data["series"].get("loss", [])]
+    assert [step for step, _ in points] == list(range(500))
+    assert len(events) <= 5
+
+
+def test_a_loss_that_is_no_number_is_stored_as_null(submit):
+    run = submit()
+
+    def diverging(demo, paper, images, options, out, report):
+        report(Progress(0, 1, "", {"loss": [(0, math.nan), (1, math.inf)]}))
+        return quick_demo(demo, paper, images, options, out, lambda p: None)
+
+    perform(claimed(), diverging)
+    series = run.events.filter(kind="progress").first().data["series"]
+    assert series == {"loss": [[0, None], [1, None]]}
+
+
+def test_cancelling_a_waiting_run_ends_it_at_once_and_again_is_no_harm(submit):
+    run = submit()
+    services.cancel(run, ANN)
+    services.cancel(run, ANN)
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+    assert states(run) == ["queued", "cancelled"]
+    assert queue.claim_next() is None
+
+
+def test_cancelling_a_working_run_stops_it_at_its_next_report(submit):
+    run = submit()
+    seen = []
+
+    def long(demo, paper, images, options, out, report):
+        for step in range(100):
+            if step == 2:
+                services.cancel(run, ANN)
+                assert Run.objects.get(pk=run.pk).state == State.CANCELLING
+            report(Progress(step, 100, ""))
+            seen.append(step)
+            time.sleep(0.03)
+
+    perform(claimed(), long)
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+    assert len(seen) < 8
+    assert not run.out.exists()
+
+
+def test_a_result_that_comes_after_the_cancellation_is_dropped(submit):
+    run = submit()
+
+    def deaf(demo, paper, images, options, out, report):
+        services.cancel(run, ANN)
+        return quick_demo(demo, paper, images, options, out, lambda p: None)
+
+    perform(claimed(), deaf)
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+    assert run.result is None
+
+
+def test_a_cancelled_run_is_not_cancelled_twice_over_a_done_one(submit):
+    run = submit()
+    perform(claimed(), quick_demo)
+    services.cancel(run, ANN)
+    run.refresh_from_db()
+    assert run.state == State.DONE
+
+
+def test_a_silent_worker_loses_its_run_to_the_next_attempt(submit):
+    run = submit()
+    first = claimed()
+    silence(run)
+    sweeping.recover()
+    second = claimed()
+    assert (second.pk, second.attempts) == (run.pk, 2)
+    perform(first, quick_demo)  # the first one wakes up again
+    run.refresh_from_db()
+    assert run.state == State.RUNNING
+    perform(second, quick_demo)
+    run.refresh_from_db()
+    assert run.state == State.DONE
+    assert run.attempt == second.attempt
+
+
+def test_after_three_lost_workers_a_run_fails_with_a_reason(submit, settings):
+    run = submit()
+    for _ in range(settings.RUN_MAX_ATTEMPTS):
+        claimed()
+        silence(run)
+        sweeping.recover()
+    run.refresh_from_db()
+    assert run.state == State.FAILED
+    assert run.error_code == "worker_lost"
+    assert "3 times" in run.error
+
+
+def test_a_cancelling_run_whose_worker_died_ends_as_cancelled(submit):
+    run = submit()
+    claimed()
+    services.cancel(run, ANN)
+    silence(run)
+    sweeping.recover()
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+
+
+def test_a_worker_that_is_heard_keeps_its_run(submit):
+    run = submit()
+    claimed()
+    sweeping.recover()
+    run.refresh_from_db()
+    assert run.state == State.RUNNING
+
+
+def test_the_sweep_wakes_workers_for_runs_whose_message_was_lost(submit, monkeypatch):
+    run = submit()
+    sent: list[uuid.UUID] = []
+    monkeypatch.setattr(sweeping, "wake_worker", sent.append)
+    sweeping.sweep()
+    assert sent == [run.pk]
+
+
+def test_a_broken_demo_fails_in_words_and_shows_no_trace(submit):
+    run = submit()
+
+    def broken(*args):
+        raise RuntimeError("/secret/path exploded")
+
+    perform(claimed(), broken)
+    run.refresh_from_db()
+    assert (run.state, run.error_code) == (State.FAILED, "internal")
+    assert "secret" not in run.error
+
+
+def test_a_refusal_of_the_demo_reaches_the_visitor(submit):
+    run = submit()
+
+    def refusing(*args):
+        raise ValueError("ratio must leave one patch; choose at most 0.95")
+
+    perform(claimed(), refusing)
+    run.refresh_from_db()
+    assert (run.error_code, "at most 0.95" in run.error) == ("refused", True)
+
+
+def test_a_demo_that_never_reports_is_stopped_by_the_clock():
+    began = time.monotonic()
+    with pytest.raises(TimeUp), time_limit(1):
+        time.sleep(5)
+    assert time.monotonic() - began < 2
+
+
+def test_time_up_ends_the_run_with_the_limit_named(submit):
+    run = submit()
+
+    def slow(*args):
+        raise TimeUp
+
+    perform(claimed(), slow)
+    run.refresh_from_db()
+    assert (run.error_code, "90 s" in run.error) == ("time_limit", True)
+
+
+def test_deleting_a_working_run_stops_it_without_a_trace(submit):
+    run = submit()
+    attempt = claimed()
+
+    def long(demo, paper, images, options, out, report):
+        services.delete(run, ANN)
+        for step in range(100):
+            report(Progress(step, 100, ""))
+            time.sleep(0.02)
+        pytest.fail("went on after the run was deleted")
+
+    perform(attempt, long)
+    assert not Run.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_the_end_is_conditional_on_the_state_and_on_the_attempt(submit):
+    run = submit()
+    attempt = claimed()
+    assert not move(run.pk, [State.QUEUED], State.DONE)
+    assert not move(run.pk, [State.RUNNING], State.DONE, held_by=uuid.uuid4())
+    assert move(run.pk, [State.RUNNING], State.DONE, held_by=attempt.attempt)
+
+
+def test_events_are_numbered_without_gaps(submit):
+    run = submit()
+    for n in range(3):
+        append(run.pk, "progress", {"n": n})
+    assert [e.seq for e in run.events.all()] == [1, 2, 3, 4]
+
+
+def test_cancelled_is_what_the_demos_raise():
+    assert issubclass(Cancelled, Exception)
+    assert not issubclass(Cancelled, ValueError)  # perform tells the two apart
+
+
+def test_old_results_expire_with_their_files_and_pinned_ones_stay(submit):
+    old, kept = submit(ANN, 1), submit(BOB, 2)
+    for _ in range(2):
+        perform(claimed(), quick_demo)
+    services.keep(kept, True)
+    Run.objects.update(finished=timezone.now() - timedelta(days=8))
+    sweeping.expire()
+    old.refresh_from_db()
+    kept.refresh_from_db()
+    assert (old.state, old.result, old.images) == (State.EXPIRED, None, [])
+    assert not old.folder.exists()
+    assert kept.state == State.DONE
+    assert kept.folder.exists()
+
+
+def test_folders_that_no_row_stands_for_are_removed(submit, own_folder, monkeypatch):
+    run = submit()
+    orphan, foreign = own_folder / str(uuid.uuid4()), own_folder / "notes"
+    orphan.mkdir()
+    foreign.mkdir()
+    monkeypatch.setattr(sweeping, "ORPHAN_SECONDS", -1)
+    sweeping.remove_orphans()
+    assert not orphan.exists()
+    assert foreign.exists()
+    assert run.folder.exists()

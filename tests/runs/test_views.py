@@ -1,0 +1,206 @@
+"""Pages: the form, the result, files, ownership; all of it without JavaScript."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from kb.runs import queue
+from kb.runs.models import Run, State
+from kb.runs.perform import perform
+from tests.runs.conftest import quick_demo
+
+pytestmark = pytest.mark.django_db
+FORM = "/papers/mae/run/reconstruction/"
+
+
+@pytest.fixture
+def ann() -> Client:
+    """A browser that has seen the form, and so has its cookie."""
+    client = Client()
+    client.get(FORM)
+    return client
+
+
+def sent(client: Client, upload, **fields: object) -> Run:
+    answer = client.post(FORM, {"image": upload(), "ratio": "0.5", **fields})
+    assert answer.status_code == 302, answer.content.decode()
+    return Run.objects.get(pk=answer["Location"].split("/")[2])
+
+
+def finish() -> None:
+    run = queue.claim_next()
+    assert run is not None
+    perform(run, quick_demo)
+
+
+def test_the_form_offers_every_option_and_gives_a_cookie():
+    answer = Client().get(FORM)
+    page = answer.content.decode()
+    assert 'name="ratio"' in page
+    assert 'name="seed"' in page
+    cookie = answer.cookies["visitor"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+
+
+def test_a_forged_cookie_owns_nothing(ann, upload):
+    run = sent(ann, upload)
+    thief = Client()
+    thief.cookies["visitor"] = ann.cookies["visitor"].value.split(":")[0] + ":x:forged"
+    answer = thief.post(reverse("runs:cancel", args=[run.pk]))
+    assert answer.status_code == 403
+
+
+def test_a_good_form_leads_to_the_page_of_the_run(ann, upload):
+    run = sent(ann, upload)
+    assert run.options == {"ratio": 0.5, "seed": 0}
+    page = ann.get(run.get_absolute_url()).content.decode()
+    assert "Waiting for a worker." in page
+    assert re.search(r'<noscript><meta http-equiv="refresh"', page)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"ratio": "2"}, "0.1 to 0.95"), ({"seed": "one"}, "a number from 0")],
+)
+def test_a_wrong_option_comes_back_with_the_remedy(ann, upload, fields, words):
+    answer = ann.post(FORM, {"image": upload(), **fields})
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert words in page
+    assert not Run.objects.exists()
+
+
+def test_a_form_without_a_picture_says_so(ann):
+    answer = ann.post(FORM, {"ratio": "0.5"})
+    assert answer.status_code == 400
+    assert "Choose a picture" in answer.content.decode()
+
+
+def test_a_full_queue_comes_back_as_429_with_a_sentence(ann, upload, settings):
+    settings.RUN_QUEUE_LIMIT = 0
+    answer = ann.post(FORM, {"image": upload()})
+    assert answer.status_code == 429
+    assert "queue is full" in answer.content.decode()
+
+
+def test_posting_needs_the_csrf_token(upload):
+    client = Client(enforce_csrf_checks=True)
+    client.get(FORM)
+    assert client.post(FORM, {"image": upload()}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/papers/lars/run/attention/", "/papers/x/run/y/"])
+def test_a_demo_that_is_not_offered_is_not_found(path):
+    assert Client().get(path).status_code == 404
+
+
+def test_the_result_page_shows_pictures_weights_and_downloads(ann, upload):
+    run = sent(ann, upload)
+    finish()
+    page = ann.get(run.get_absolute_url()).content.decode()
+    for words in ("A picture.", "Untrained weights.", "Hidden share", "0.33", "abc"):
+        assert words in page
+    assert "http-equiv" not in page
+    file = ann.get(reverse("runs:file", args=[run.pk, "picture.png"]))
+    assert file["Content-Type"] == "image/png"
+    assert file["X-Content-Type-Options"] == "nosniff"
+    assert file["Content-Disposition"].startswith("inline")
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fdb.sqlite3", "secret_key", "picture.png%00", "out", "picture.PNG"]
+)
+def test_only_listed_files_are_served(ann, upload, name):
+    run = sent(ann, upload)
+    finish()
+    (run.folder / "secret_key").write_text("secret")
+    url = reverse("runs:detail", args=[run.pk]) + f"files/{name}"
+    assert ann.get(url).status_code == 404
+
+
+def test_run_again_is_prefilled_and_reuses_the_picture(ann, upload):
+    first = sent(ann, upload)
+    page = ann.get(f"{FORM}?from={first.pk}").content.decode()
+    assert re.search(r'name="ratio" value="0.5"', page)
+    answer = ann.post(FORM, {"from": str(first.pk), "ratio": "0.9"})
+    second = Run.objects.exclude(pk=first.pk).get()
+    assert answer["Location"] == second.get_absolute_url()
+    assert second.options["ratio"] == 0.9
+    assert (second.folder / second.images[0]).is_file()
+
+
+def test_run_again_from_a_run_without_pictures_asks_for_one(ann, upload):
+    first = sent(ann, upload)
+    Run.objects.filter(pk=first.pk).update(images=[])
+    answer = ann.post(FORM, {"from": str(first.pk), "ratio": "0.9"})
+    assert answer.status_code == 400
+
+
+def test_cancel_and_delete_are_for_the_owner_alone(ann, upload):
+    run = sent(ann, upload)
+    stranger = Client()
+    stranger.get(FORM)
+    for name in ("cancel", "delete", "pin"):
+        url = reverse(f"runs:{name}", args=[run.pk])
+        assert stranger.post(url).status_code == 403
+        assert ann.get(url).status_code == 405
+    ann.post(reverse("runs:cancel", args=[run.pk]))
+    assert Run.objects.get().state == State.CANCELLED
+    ann.post(reverse("runs:delete", args=[run.pk]))
+    assert not Run.objects.exists()
+
+
+def test_pinning_keeps_and_lets_go(ann, upload):
+    run = sent(ann, upload)
+    finish()
+    for keep, expected in (("1", True), ("0", False)):
+        ann.post(reverse("runs:pin", args=[run.pk]), {"keep": keep})
+        assert Run.objects.get().pinned is expected
+
+
+def test_the_queue_page_names_only_own_runs(ann, upload):
+    run = sent(ann, upload)
+    assert run.get_absolute_url() in ann.get("/queue/").content.decode()
+    assert str(run.pk) not in Client().get("/queue/").content.decode()
+
+
+def test_the_live_part_is_the_same_as_on_the_page(ann, upload):
+    run = sent(ann, upload)
+    finish()
+
+    def without_tokens(page: str) -> str:
+        return re.sub(r'value="\w{64}"', "", page)
+
+    part = ann.get(reverse("runs:status", args=[run.pk])).content.decode()
+    page = ann.get(run.get_absolute_url()).content.decode()
+    assert without_tokens(part) in without_tokens(page)
+
+
+@pytest.mark.parametrize("name", ["detail", "status", "events"])
+def test_an_unknown_run_is_not_found(name):
+    url = reverse(f"runs:{name}", args=[uuid.uuid4()])
+    assert Client().get(url).status_code == 404
+
+
+def test_events_can_be_polled_as_json(ann, upload):
+    run = sent(ann, upload)
+    finish()
+    url = reverse("runs:events", args=[run.pk])
+    headers = {"Accept": "application/json"}
+    everything = ann.get(url, headers=headers).json()
+    assert everything["over"] is True
+    later = ann.get(url, {"after": "1"}, headers=headers).json()
+    assert later["events"] == everything["events"][1:]
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "9" * 40, "²"])
+def test_a_senseless_event_id_starts_from_the_beginning(ann, upload, after):
+    run = sent(ann, upload)
+    url = reverse("runs:events", args=[run.pk])
+    answer = ann.get(url, {"after": after}, headers={"Accept": "application/json"})
+    assert [event["seq"] for event in answer.json()["events"]] == [1]
