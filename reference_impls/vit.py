@@ -133,7 +133,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
         x = x + self.attn(self.norm1(x))[0]   # -- z' = MSA(LN(z)) + z
-        return x + self.mlp(self.norm2(x))    # -- z = MLP(LN(z')) + z'
+        return x + self.mlp(self.norm2(x))    # -- z = z' + MLP(LN(z'))
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and this layer's attention weights (B, h, T, T) beside it."""
