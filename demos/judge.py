@@ -1,9 +1,9 @@
-"""Does a checkpoint beat the controls? Prints the figures; `--write` adds them to its card.
+"""Does a checkpoint beat the controls? Prints figures; `--write` adds them to its card.
 
     python -m demos.judge attention --checkpoint NAME --data oxford_pets.npz
     python -m demos.judge reconstruction --checkpoint NAME --data imagenette128_val.npz
 
-Attention maps trace outlines even in networks that learned nothing, so a map only counts
+Attention traces outlines even in networks that learned nothing, so a map counts only
 against what needs no network: a guess at the centre, and the map of another image.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from demos.train import CHECKPOINTS
 from demos.weights import load_bundled
 from reference_impls import mae
 
+Figures = dict[str, float]
 ANIMAL, BORDER = 1, 3  # trimap values; 2 is background
 
 
@@ -65,7 +67,7 @@ def centre_prior(grid: int) -> Tensor:
 
 
 @torch.no_grad()
-def judge_attention(checkpoint: Path, data: Path, scale: int) -> dict[str, float]:
+def judge_attention(checkpoint: str, data: Path, scale: int) -> Figures:
     """Mean IoU over the pets of the head-mean attention in the last block."""
     model, card = load_bundled(checkpoint)
     patch = model.patch_size
@@ -89,8 +91,7 @@ def judge_attention(checkpoint: Path, data: Path, scale: int) -> dict[str, float
 
 def blend_of_visible(images: Tensor, mask: Tensor, patch: int, sigma: float) -> Tensor:
     """Each patch as a Gaussian-weighted mean of the visible patches' mean colours."""
-    B, N = mask.shape
-    grid = int(N**0.5)
+    grid = int(mask.shape[1] ** 0.5)
     means = F.avg_pool2d(images, patch).flatten(2)                 # (B, 3, N)
     y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
     at = torch.stack([y, x], -1).flatten(0, 1).float()             # (N, 2)
@@ -109,14 +110,14 @@ def masked_psnr(truth: Tensor, guess: Tensor, mask: Tensor, patch: int) -> Tenso
 
 
 @torch.no_grad()
-def judge_reconstruction(checkpoint: Path, data: Path, ratio: float) -> dict[str, float]:
+def judge_reconstruction(checkpoint: str, data: Path, ratio: float) -> Figures:
     """Mean masked PSNR of the prediction, beside two fillings without a network."""
     model, card = load_bundled(checkpoint)
     patch, side = model.patch_size, card["architecture"]["kwargs"]["img_size"]
     mean = torch.tensor(card["mean"]).view(3, 1, 1)
     std = torch.tensor(card["std"]).view(3, 1, 1)
     generator = torch.Generator().manual_seed(0)
-    scores: dict[str, list[Tensor]] = {"masked_psnr": [], "mean_colour": [], "blend": []}
+    scores: dict[str, list[Tensor]] = defaultdict(list)
     for chunk in packs.read_pack(data, side).split(64):
         truth = chunk.float() / 255
         noise = torch.rand(len(chunk), (side // patch) ** 2, generator=generator)
@@ -139,17 +140,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--scale", type=int, default=1, help="times the training size")
     parser.add_argument("--ratio", type=float, default=0.75)
-    parser.add_argument("--write", action="store_true", help="add the figures to the card")
+    parser.add_argument("--write", action="store_true", help="add to the card")
     args = parser.parse_args()
-    checkpoint = CHECKPOINTS / args.checkpoint
     if args.what == "attention":
-        figures = judge_attention(checkpoint, args.data, args.scale)
+        figures = judge_attention(args.checkpoint, args.data, args.scale)
     else:
-        figures = judge_reconstruction(checkpoint, args.data, args.ratio)
+        figures = judge_reconstruction(args.checkpoint, args.data, args.ratio)
     figures = {name: round(value, 4) for name, value in figures.items()}
     print(json.dumps(figures, indent=1))  # noqa: T201
     if args.write:
-        file = checkpoint.with_suffix(".json")
+        file = CHECKPOINTS / f"{args.checkpoint}.json"
         card = json.loads(file.read_text())
         card.setdefault("figures", {})[f"{args.what}_{args.data.stem}"] = figures
         file.write_text(json.dumps(card, indent=1) + "\n")

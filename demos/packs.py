@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def jpegs(path: Path, key: str = "data", offsets: str = "offsets") -> Iterator[b
                 f"{path} holds {sorted(pack)}; a pack needs `{key}` and `{offsets}`"
             )
         blob, bounds = pack[key], pack[offsets]
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         yield blob[start:end].tobytes()
 
 

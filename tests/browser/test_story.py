@@ -1,0 +1,81 @@
+"""A stranger's first visit: search, read, send a picture, watch the result arrive."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+PHOTO = Path(__file__).parent / "pictures" / "cat.jpg"
+RUN_MS = 90_000
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_from_a_search_to_a_reconstruction(visit, shoot, width):
+    page = visit(width)
+    page.goto("/")
+    shoot(page, f"home_{width}")
+
+    box = page.get_by_role("combobox").first
+    box.fill("masked autoencoder")
+    expect(page.get_by_role("option").first).to_contain_text("MAE")
+    shoot(page, f"typing_{width}")
+    box.press("Enter")
+    first = page.locator(".hits .hit").first
+    expect(first).to_contain_text("Masked Autoencoders")
+    shoot(page, f"results_{width}")
+    first.get_by_role("link").first.click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Masked Autoencoders")
+    assert page.locator("#L1").count() == 1
+    shoot(page, f"mae_{width}")
+
+    page.get_by_role("link", name="reconstruction").first.click()
+    page.get_by_label("Picture").set_input_files(PHOTO)
+    expect(page.locator("img.preview")).to_be_visible()
+    shoot(page, f"form_{width}", full=True)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
+    expect(page.locator("[data-pictures] img")).not_to_have_count(0)
+    for picture in page.locator("[data-pictures] img").all():
+        picture.scroll_into_view_if_needed()
+        assert picture.get_attribute("alt")
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("image => image.naturalWidth") > 0
+    shoot(page, f"reconstruction_{width}", full=True)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_an_attention_map_arrives(visit, shoot, width):
+    page = visit(width, dark=True)
+    page.goto("/papers/dino/run/attention/")
+    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
+    shoot(page, f"attention_{width}_dark", full=True)
+
+
+def test_pretraining_draws_its_curve_and_stops_when_told(visit, shoot):
+    page = visit(1440)
+    page.goto("/papers/byol/run/pretraining/")
+    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.locator("[data-curves] svg")).to_be_visible(timeout=RUN_MS)
+    shoot(page, "pretraining_running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".state-cancelled")).to_be_visible(timeout=5_000)
+
+
+def test_a_result_is_a_page_that_anybody_can_open(visit):
+    page = visit(1440)
+    page.goto("/papers/mae/run/reconstruction/")
+    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
+    other = visit(360)
+    other.goto(page.url)
+    expect(other.get_by_role("heading", name="How it was made")).to_be_visible()
+    expect(other.get_by_role("button", name="Delete")).to_have_count(0)
