@@ -1,4 +1,4 @@
-"""Settings, all from the environment; `.env.example` lists every one with its default."""
+"""Settings, all from the environment; `.env.example` lists each with its default."""
 
 from pathlib import Path
 
@@ -11,8 +11,7 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 # The only place that is written to: database, index, uploads, results.
-VAR_DIR = env.path("KB_VAR_DIR", default=str(BASE_DIR / "var"))
-VAR_DIR = Path(str(VAR_DIR)).resolve()
+VAR_DIR = Path(env.str("KB_VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 
@@ -71,7 +70,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
+DATABASES = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")
+}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Readers never wait for the writer, and a writer waits its turn instead of failing.
     DATABASES["default"]["OPTIONS"] = {
@@ -111,7 +112,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "blob:"],  # blob: the picture a visitor chose, before it is sent
+        "img-src": [SELF, "blob:"],  # blob: a chosen picture, before it is sent
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -121,9 +122,8 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = False  # a proxy's business
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("KB_BEHIND_PROXY", default=False) else None
-)
+if env.bool("KB_BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("KB_HTTPS", default=False)
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
@@ -177,7 +177,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Vitrine",
-    "DESCRIPTION": "Vision papers that run: search, entries with their code, and demo runs.",
+    "DESCRIPTION": "Vision papers that run: search, entries with code, demo runs.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "OAS_VERSION": "3.1.0",

@@ -46,7 +46,7 @@ def test_ctrl_c_stops_the_site_and_its_worker(served):
     wait_until(lambda: len(family.children(recursive=True)) >= 2)
     everyone = [family, *family.children(recursive=True)]
     process.send_signal(signal.SIGINT)
-    gone, alive = psutil.wait_procs(everyone, timeout=10)
+    _, alive = psutil.wait_procs(everyone, timeout=10)
     assert not alive, [p.cmdline() for p in alive]
 
 
