@@ -1,0 +1,227 @@
+"""Pretraining demo: a tiny transformer learns from crops of one picture, live.
+
+Nothing here knows a method: views, loss and moving averages are the paper's module's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from demos import curves, images, pictures
+from demos.features import PCA_RULE, feature_colours, painted
+from demos.listening import listening
+from demos.results import Artifact, Recorder
+from demos.specs import PRETRAINING
+
+CROPS = 64                 # of the picture: the whole data set
+CROP_SCALE = (0.35, 0.9)   # side of a crop, in short sides of the picture
+LOOK_SIDE, LOOK_MULTIPLE = 160, 16  # the picture whose features are shown
+LOOKS = 5                  # partial pictures during training
+WARM_UP = 0.1              # share of the steps
+PATIENCE = 0.85            # share of the time limit spent on training
+
+
+@dataclass
+class Training:
+    """A training run under way."""
+
+    module: ModuleType
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    crops: Tensor              # (CROPS, 3, S, S) in [0, 1]
+    generator: torch.Generator
+    options: Mapping
+    series: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    ended: str = ""            # why it stopped early
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update of the weights; returns what the method watches."""
+        steps, batch = int(self.options["steps"]), int(self.options["batch"])
+        lr = scheduled(float(self.options["lr"]), step, steps)
+        self.optimiser.param_groups[0]["lr"] = lr
+        device, generator = self.crops.device, self.generator
+        chosen = torch.randint(CROPS, (batch,), generator=generator, device=device)
+        views = self.module.views(self.crops[chosen], generator)
+        loss, watched = self.module.training_step(self.model, views, step, steps)
+        if not loss.isfinite():
+            return {"loss": math.nan}
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
+        self.optimiser.step()
+        if hasattr(self.module, "after_step"):
+            self.module.after_step(self.model, step, steps)
+        return {"loss": loss.item(), **watched}
+
+    def colours(self, image: Image.Image) -> np.ndarray:
+        """The features of a picture as they are now, (rows, columns, 3)."""
+        return feature_colours(self.module, self.model, image, self.crops.device)
+
+
+def show(
+    module: ModuleType,
+    picture: Image.Image,
+    options: Mapping,
+    recorder: Recorder,
+    device: torch.device,
+) -> dict[str, float | int | str | list]:
+    """Run the demo on one RGB picture; files go to the recorder, numbers come back."""
+    started = time.monotonic()
+    fitted = images.fit(picture, LOOK_SIDE, LOOK_MULTIPLE)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(options["seed"]))
+        training = prepare(module, picture, options, device)
+        before = training.colours(fitted.image)
+        with listening(training.model, recorder.alive):
+            done = train(training, fitted, recorder, started)
+        after = training.colours(fitted.image)
+    draw(training, fitted, (before, after), done, recorder)
+    return measure(training, done, time.monotonic() - started)
+
+
+# Training
+
+
+def prepare(
+    module: ModuleType, picture: Image.Image, options: Mapping, device: torch.device
+) -> Training:
+    """Model, optimiser and data set, all drawn from the seed."""
+    seed = int(options["seed"])
+    model = module.build(module.TINY).to(device).train()
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    return Training(
+        module=module,
+        model=model,
+        optimiser=torch.optim.AdamW(learnt, betas=(0.9, 0.95), weight_decay=0.05),
+        crops=random_crops(picture, module.TINY.img_size, seed).to(device),
+        generator=torch.Generator(device).manual_seed(seed),
+        options=options,
+    )
+
+
+def random_crops(picture: Image.Image, side: int, seed: int) -> Tensor:
+    """(CROPS, 3, side, side) in [0, 1]: squares of random size and place."""
+    draw = np.random.default_rng(seed)
+    short = min(picture.size)
+    crops = []
+    for _ in range(CROPS):
+        edge = short * draw.uniform(*CROP_SCALE)
+        left, top = (draw.uniform(0, n - edge) for n in picture.size)
+        box = (left, top, left + edge, top + edge)
+        crop = picture.resize((side, side), Image.Resampling.BILINEAR, box=box)
+        crops.append(torch.from_numpy(images.to_array(crop)))
+    return torch.stack(crops)
+
+
+def scheduled(lr: float, step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return lr * (step + 1) / warm
+    progress = (step - warm) / max(1, steps - warm)
+    return lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def train(
+    training: Training, fitted: images.Fitted, recorder: Recorder, started: float
+) -> int:
+    """To the end, the time limit or a broken loss; returns the steps done."""
+    steps = int(training.options["steps"])
+    limit = started + PATIENCE * PRETRAINING.seconds
+    look_every = max(1, steps // LOOKS)
+    recorder.progress(0, steps, "The first step")
+    for step in range(steps):
+        watched = training.step(step)
+        if not math.isfinite(watched["loss"]):
+            training.ended = "the loss became infinite: choose a smaller learning rate"
+            return step
+        for name, value in watched.items():
+            training.series.setdefault(name, []).append((step, value))
+        artifact = None
+        if (step + 1) % look_every == 0 and step + 1 < steps:
+            artifact = draw_look(training, fitted, step + 1, recorder)
+        new = {name: [(step, value)] for name, value in watched.items()}
+        message = f"Step {step + 1} of {steps}: loss {watched['loss']:.3f}"
+        recorder.progress(step + 1, steps, message, new, artifact)
+        if time.monotonic() > limit and step + 1 < steps:
+            training.ended = f"the time limit of {PRETRAINING.seconds} s was near"
+            return step + 1
+    return steps
+
+
+# Looking
+
+
+def draw_look(
+    training: Training, fitted: images.Fitted, step: int, recorder: Recorder
+) -> Artifact:
+    """The features in the middle of training, as a partial picture."""
+    colours = painted(training.colours(fitted.image), fitted)
+    caption = f"Patch features after {step} steps. {PCA_RULE}"
+    alt = f"Patch features as colours after {step} steps."
+    return recorder.picture(f"features_{step:04}", colours, caption, alt, partial=True)
+
+
+def draw(
+    training: Training,
+    fitted: images.Fitted,
+    colours: tuple[np.ndarray, np.ndarray],
+    done: int,
+    recorder: Recorder,
+) -> None:
+    """Before and after beside the picture, then the curves, then the numbers."""
+    before, after = (painted(c, fitted) for c in colours)
+    columns = 1 if fitted.display.width > 3 * fitted.display.height else 3
+    early = f" Training stopped early: {training.ended}." if training.ended else ""
+    recorder.picture(
+        "features",
+        pictures.sheet(
+            [fitted.display, before, after],
+            ["picture", "before: UNTRAINED", f"after {done} steps"], columns, cell=400,
+        ),
+        f"Patch features before training (random weights) and after {done} steps on "
+        f"{CROPS} crops of this picture alone. {PCA_RULE}{early}",
+        f"Three pictures: the submitted one, its patch features as colours before "
+        f"training, and after {done} steps.",
+    )
+    recorder.picture(
+        "curves", curves.curves(training.series),
+        f"What the method watches, step by step: {', '.join(training.series)}.{early}",
+        described(training.series),
+    )
+    recorder.arrays(
+        "training", "Curves as (step, value) rows, and the feature colours.",
+        before=colours[0], after=colours[1],
+        **{f"curve_{n}": np.array(points) for n, points in training.series.items()},
+    )
+
+
+def described(series: Mapping[str, list[tuple[int, float]]]) -> str:
+    """Each curve's first and last value in words."""
+    ends = (f"{n} from {p[0][1]:.3g} to {p[-1][1]:.3g}" for n, p in series.items() if p)
+    return f"Curves: {'; '.join(ends)}."
+
+
+def measure(
+    training: Training, done: int, seconds: float
+) -> dict[str, float | int | str | list]:
+    """Steps, speed, and the loss as the mean of its first and last five values."""
+    losses = [value for _, value in training.series.get("loss", [])]
+    batch = int(training.options["batch"])
+    return {
+        "steps": done,
+        "loss_first": round(float(np.mean(losses[:5])), 4) if losses else "none",
+        "loss_last": round(float(np.mean(losses[-5:])), 4) if losses else "none",
+        "images_per_second": round(done * batch / seconds, 1),
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "stopped_early": training.ended or "no",
+    }

@@ -1,0 +1,127 @@
+"""What goes in and comes out of a demo: progress, pictures, numbers. No torch."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from demos.pictures import stamped
+
+SILENCE = 0.3  # seconds between two reports in a stretch of work without steps
+UNTRAINED = "Untrained: the weights are random, the pattern means nothing."
+
+
+class Cancelled(Exception):
+    """Raised by `report` to stop a demo; nothing but the runner's caller catches it."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a demo made. The caption says everything that is written in it."""
+
+    name: str
+    kind: Literal["image", "data", "table"]
+    file: str  # inside the run's folder
+    caption: str
+    alt: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a demo is. series: new points only; artifact: a partial picture."""
+
+    step: int
+    total: int
+    message: str
+    series: dict[str, list[tuple[int, float]]] | None = None
+    artifact: Artifact | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a demo ends with; `weights` is the card of the weights used."""
+
+    artifacts: list[Artifact]
+    numbers: dict[str, float | int | str | list]
+    weights: dict[str, object]
+    seconds: float
+    device: str
+    seed: int
+    code_version: str
+
+
+@dataclass
+class Recorder:
+    """Writes a demo's files and reports its progress.
+
+    about: what every PNG carries in its text chunk `vitrine`.
+    untrained: whether pictures are stamped.
+    """
+
+    out: Path
+    about: Mapping[str, object]
+    untrained: bool
+    report: Callable[[Progress], None]
+    artifacts: list[Artifact] = field(default_factory=list)
+    latest: Progress = field(default_factory=lambda: Progress(0, 1, ""))
+    reported: float = 0.0
+
+    def progress(
+        self,
+        step: int,
+        total: int,
+        message: str,
+        series: dict[str, list[tuple[int, float]]] | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
+        """Report a step. Raises Cancelled where the other side wants an end."""
+        self.latest = Progress(step, total, message)
+        self.reported = time.monotonic()
+        self.report(Progress(step, total, message, series, artifact))
+
+    def alive(self) -> None:
+        """Repeat the last report if that is some time ago: cheap, call it anywhere."""
+        if time.monotonic() - self.reported > SILENCE:
+            last = self.latest
+            self.progress(last.step, last.total, last.message)
+
+    def picture(
+        self,
+        name: str,
+        image: Image.Image,
+        caption: str,
+        alt: str,
+        partial: bool = False,
+    ) -> Artifact:
+        """Write a PNG, stamped if untrained; a partial one is no part of the result."""
+        if self.untrained:
+            image, caption = stamped(image), f"{caption} {UNTRAINED}"
+            alt = f"{alt} {UNTRAINED}"
+        info = PngImagePlugin.PngInfo()
+        info.add_text("vitrine", json.dumps(self.about))
+        # Packing tightly would take longer than most demos: a third more bytes instead.
+        image.save(self.out / f"{name}.png", pnginfo=info, compress_level=2)
+        return self._keep(Artifact(name, "image", f"{name}.png", caption, alt), partial)
+
+    def arrays(self, name: str, caption: str, **arrays: np.ndarray) -> Artifact:
+        """Write numbers as an NPZ file."""
+        np.savez_compressed(self.out / f"{name}.npz", allow_pickle=False, **arrays)
+        return self._keep(Artifact(name, "data", f"{name}.npz", caption))
+
+    def parameters(self, name: str, caption: str, content: Mapping) -> Artifact:
+        """Write a JSON file."""
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (self.out / f"{name}.json").write_text(text + "\n")
+        return self._keep(Artifact(name, "data", f"{name}.json", caption))
+
+    def _keep(self, artifact: Artifact, partial: bool = False) -> Artifact:
+        if not partial:
+            self.artifacts.append(artifact)
+        return artifact
