@@ -23,7 +23,7 @@ from torch import Tensor
 
 from demos import packs
 from demos.train import CHECKPOINTS
-from demos.weights import load_bundled
+from demos.weights import Loaded, checkpoint
 from reference_impls import mae
 
 Figures = dict[str, float]
@@ -67,16 +67,14 @@ def centre_prior(grid: int) -> Tensor:
 
 
 @torch.no_grad()
-def judge_attention(checkpoint: str, data: Path, scale: int) -> Figures:
+def judge_attention(loaded: Loaded, data: Path, scale: int) -> Figures:
     """Mean IoU over the pets of the head-mean attention in the last block."""
-    model, card = load_bundled(checkpoint)
-    patch = model.patch_size
-    side = card["architecture"]["kwargs"]["img_size"] * scale
+    patch, side = loaded.patch_size, loaded.image_side * scale
     images, cover = packs.read_pack(data, side), trimap_patches(data, side, patch)
     maps = []
     for chunk in images.split(32):
-        last = model.get_attention(packs.normalise(chunk.float() / 255))[-1]
-        maps.append(last[:, :, 0, model.num_prefix :].mean(1))     # (B, P)
+        layers = loaded.model.get_attention(loaded.normalise(chunk.float() / 255))
+        maps.append(layers[-1][:, :, 0, loaded.num_prefix :].mean(1))  # (B, P)
     attention = torch.cat(maps)
     return {
         "attention_iou": top_patch_iou(attention, cover).mean().item(),
@@ -110,20 +108,17 @@ def masked_psnr(truth: Tensor, guess: Tensor, mask: Tensor, patch: int) -> Tenso
 
 
 @torch.no_grad()
-def judge_reconstruction(checkpoint: str, data: Path, ratio: float) -> Figures:
+def judge_reconstruction(loaded: Loaded, data: Path, ratio: float) -> Figures:
     """Mean masked PSNR of the prediction, beside two fillings without a network."""
-    model, card = load_bundled(checkpoint)
-    patch, side = model.patch_size, card["architecture"]["kwargs"]["img_size"]
-    mean = torch.tensor(card["mean"]).view(3, 1, 1)
-    std = torch.tensor(card["std"]).view(3, 1, 1)
+    patch, side = loaded.patch_size, loaded.image_side
     generator = torch.Generator().manual_seed(0)
     scores: dict[str, list[Tensor]] = defaultdict(list)
     for chunk in packs.read_pack(data, side).split(64):
         truth = chunk.float() / 255
         noise = torch.rand(len(chunk), (side // patch) ** 2, generator=generator)
-        shown = mae.reconstruct(model, (truth - mean) / std, ratio, noise)
+        shown = mae.reconstruct(loaded.model, loaded.normalise(truth), ratio, noise)
         guesses = {
-            "masked_psnr": shown.prediction * std + mean,
+            "masked_psnr": loaded.denormalise(shown.prediction),
             "mean_colour": blend_of_visible(truth, shown.mask, patch, sigma=1e3),
             "blend": blend_of_visible(truth, shown.mask, patch, sigma=1.0),
         }
@@ -142,10 +137,11 @@ def main() -> None:
     parser.add_argument("--ratio", type=float, default=0.75)
     parser.add_argument("--write", action="store_true", help="add to the card")
     args = parser.parse_args()
+    loaded = checkpoint(args.checkpoint)
     if args.what == "attention":
-        figures = judge_attention(args.checkpoint, args.data, args.scale)
+        figures = judge_attention(loaded, args.data, args.scale)
     else:
-        figures = judge_reconstruction(args.checkpoint, args.data, args.ratio)
+        figures = judge_reconstruction(loaded, args.data, args.ratio)
     figures = {name: round(value, 4) for name, value in figures.items()}
     print(json.dumps(figures, indent=1))  # noqa: T201
     if args.write:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from demos import specs
 
 IMPLS = Path(__file__).resolve().parent.parent / "reference_impls"
+PACKAGE = f"{IMPLS.name}."
 
 
 def papers_with(demo: specs.Demo) -> list[str]:
@@ -17,43 +19,44 @@ def papers_with(demo: specs.Demo) -> list[str]:
 
 def demos_of(paper: str) -> list[specs.Demo]:
     """The demos that a paper's module can run; none where there is no module."""
-    return specs.offered_by(symbols(paper))
+    module = IMPLS / f"{paper}.py"
+    known = paper.isidentifier() and module.is_file()
+    return specs.offered_by(callables(module)) if known else []
 
 
-def symbols(paper: str) -> set[str]:
-    """Functions and `Class.method`s of a module, inherited methods included."""
-    path = IMPLS / f"{paper}.py"
-    if not paper.isidentifier() or not path.is_file():
-        return set()
-    tree = ast.parse(path.read_text())
+def callables(module: Path) -> set[str]:
+    """Functions and `Class.method`s of a module, inherited methods included.
+
+    Parents are followed into the modules beside it. Raises SyntaxError like `ast`.
+    """
+    tree = ast.parse(module.read_text(encoding="utf-8"), module.name)
     functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
-    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    classes = (n for n in tree.body if isinstance(n, ast.ClassDef))
     return functions | {
-        f"{name}.{method}" for name, node in classes.items()
-        for method in methods(node, tree)
+        f"{node.name}.{method}"
+        for node in classes
+        for method in methods(node, tree, module)
     }
 
 
-def methods(node: ast.ClassDef, tree: ast.Module) -> set[str]:
+def methods(node: ast.ClassDef, tree: ast.Module, module: Path) -> Iterator[str]:
     """Methods of a class and of its parents in this or another reference module."""
-    found = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef):
+            yield part.name
     for base in node.bases:
         if isinstance(base, ast.Name):
-            found |= parent_methods(base.id, tree)
-    return found
+            yield from parent_methods(base.id, tree, module)
 
 
-def parent_methods(name: str, tree: ast.Module) -> set[str]:
+def parent_methods(name: str, tree: ast.Module, module: Path) -> Iterator[str]:
     """Methods of the class that `name` means in a module, through its imports."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return methods(node, tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-            "reference_impls."
-        ):
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    paper = str(node.module).split(".")[1]
-                    ends = (s.split(".") for s in symbols(paper) if "." in s)
-                    return {method for owner, method in ends if owner == alias.name}
-    return set()
+            yield from methods(node, tree, module)
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith(PACKAGE):
+            origin = module.with_name(f"{str(node.module).removeprefix(PACKAGE)}.py")
+            theirs = {a.name for a in node.names if (a.asname or a.name) == name}
+            if theirs and origin.is_file():
+                ends = (c.split(".") for c in callables(origin) if "." in c)
+                yield from (method for owner, method in ends if owner in theirs)

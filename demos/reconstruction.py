@@ -16,9 +16,10 @@ from demos.results import Recorder
 from demos.weights import Loaded
 
 HIDDEN = (0.45, 0.47, 0.51)  # colour of a hidden patch
-GRID_EDGES = (
-    "Edges along the grid are normal: each patch is painted by itself, and its "
-    "brightness and contrast are taken from the true patch."
+EDGES = "Edges along the grid are normal: each patch is painted by itself."
+BORROWED = (
+    " These weights were trained on normalised pixels, so each painted patch takes its "
+    "brightness and contrast from the true one."
 )
 
 
@@ -50,7 +51,8 @@ def show(
     shown = (loaded.denormalise(o)[0].float().cpu().numpy() for o in outputs)
     prediction, pasted = shown                                         # (3, H, W)
     original = pixels[0].cpu().numpy()
-    draw(fitted, original, prediction, pasted, hidden, recorder)
+    edges = EDGES + (BORROWED if model.norm_pix_loss else "")
+    draw(fitted, original, prediction, pasted, hidden, edges, recorder)
     return measure(original, pasted, hidden)
 
 
@@ -95,6 +97,7 @@ def draw(
     prediction: np.ndarray,
     pasted: np.ndarray,
     hidden: np.ndarray,
+    edges: str,
     recorder: Recorder,
 ) -> None:
     """The four pictures side by side, then each alone, then the arrays."""
@@ -108,7 +111,7 @@ def draw(
         "reconstruction": "What the decoder paints everywhere. Visible patches are "
                           "painted badly because the loss never looks at them.",
         "pasted": "The visible patches from the picture, the hidden ones painted. "
-                  + GRID_EDGES,
+                  + edges,
     }
     arrays = (original, covered, prediction, pasted)
     zoom = fitted.zoom
@@ -120,7 +123,7 @@ def draw(
         "comparison",
         pictures.sheet(tiles, list(captions), columns=4, cell=320),
         f"From left to right: the picture, what the model sees ({shown}), what it "
-        f"paints, and the painted patches set into the picture. {GRID_EDGES}",
+        f"paints, and the painted patches set into the picture. {edges}",
         f"Four squares in a row: original, masked ({shown}), reconstruction, pasted.",
     )
     recorder.progress(2, 3, "Drawing")

@@ -24,8 +24,8 @@ from demos.weights import Card, Loaded, resolve
 __all__ = ["Artifact", "Cancelled", "Progress", "Result", "run"]
 
 FROM_NOTHING = Card(
-    "random initialisation", "trained in this run alone", False,
-    "The model starts from random weights and sees nothing but this picture.",
+    "trained in this run", "from random weights", True,
+    "It has seen nothing but this picture, so it knows nothing else.",
 )
 
 

@@ -67,7 +67,7 @@ class MaeLesson:
         n = self.config.batch
         index = torch.randint(len(self.images), (n,), generator=generator)
         crops = mae.views(self.images[index].float() / 255, generator, self.config)
-        loss, _ = mae.training_step(self.model, packs.normalise(crops))
+        loss, _ = mae.training_step(self.model, crops)
         return loss
 
 

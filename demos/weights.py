@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -145,6 +146,14 @@ def bundled(model_class: type[nn.Module]) -> Loaded | None:
         if made_with in (own_name, SAME_TENSORS.get(own_name)):
             return from_bundle(file, card, model_class)
     return None
+
+
+def checkpoint(name: str) -> Loaded:
+    """A bundled checkpoint by its name, in the class it was made with."""
+    file = CHECKPOINTS / f"{name}.json"
+    card = json.loads(file.read_text())
+    module, _, class_name = card["architecture"]["class"].rpartition(".")
+    return from_bundle(file, card, getattr(import_module(module), class_name))
 
 
 def from_bundle(file: Path, card: dict, model_class: type[nn.Module]) -> Loaded:

@@ -54,12 +54,17 @@ TINY = Config(
 )
 
 
+# ImageNet's mean and deviation of red, green and blue.
+MEAN = [[[0.485]], [[0.456]], [[0.406]]]
+STD = [[[0.229]], [[0.224]], [[0.225]]]
+
+
 def views(
     images: Tensor, generator: torch.Generator | None = None, config: Config = TINY
 ) -> Tensor:
     """All the augmentation that MAE needs: a random crop, mirrored half of the time.
 
-    images: (B, 3, H, W). Returns (B, 3, img_size, img_size).
+    images: (B, 3, H, W) in [0, 1]. Returns (B, 3, img_size, img_size), normalised.
     """
     B, device = len(images), images.device
 
@@ -77,7 +82,8 @@ def views(
     theta = torch.stack([w * mirror, zero, left, zero, h, top], 1).view(B, 2, 3)
     shape = (B, 3, config.img_size, config.img_size)
     grid = F.affine_grid(theta, list(shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    crops = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return (crops - images.new_tensor(MEAN)) / images.new_tensor(STD)
 
 
 def patchify(imgs: Tensor, p: int) -> Tensor:

@@ -18,6 +18,7 @@ OURS = {"reference_impls", "demos", "kb"}
 PICTURES_ONLY = {"numpy", "PIL", "demos"}
 MAY = {
     "demos/specs.py": set(),
+    "demos/offers.py": {"demos"},
     "demos/fingerprint.py": PICTURES_ONLY,
     "demos/images.py": PICTURES_ONLY,
     "demos/colour.py": PICTURES_ONLY,

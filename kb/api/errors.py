@@ -21,12 +21,12 @@ def body(code: str, message: str, field: str = "") -> dict:
 def handler(error: Exception, context: dict) -> Response | None:
     """Answer for an exception in a view; None lets a bug be the 500 it is."""
     if isinstance(error, Refused):
-        response = Response(
+        refusal = Response(
             body(error.code, error.message, error.field), status=error.status
         )
         if error.retry_after is not None:
-            response["Retry-After"] = str(error.retry_after)
-        return response
+            refusal["Retry-After"] = str(error.retry_after)
+        return refusal
     if isinstance(error, SuspiciousOperation):  # too many fields, a broken boundary, …
         return Response(body("bad_request", str(error)), status=400)
     if isinstance(error, Http404):

@@ -100,9 +100,15 @@ def own_run(request: Request, run_id: UUID) -> Run:
     return run
 
 
+def form(request: Request) -> dict:
+    """What was sent; the parsers of forms make no lists."""
+    assert isinstance(request.data, dict)
+    return request.data
+
+
 def text(request: Request, name: str) -> str:
     """A text field of the form. Raises Refused where it is missing."""
-    value = request.data.get(name)
+    value = form(request).get(name)
     if not isinstance(value, str) or not value:
         raise Refused(400, "missing", f"The field {name} is missing.", name)
     return value
@@ -110,7 +116,7 @@ def text(request: Request, name: str) -> str:
 
 def raw_options(request: Request) -> dict:
     """The options as sent: one JSON object, or nothing. Raises Refused."""
-    raw = request.data.get("options") or "{}"
+    raw = form(request).get("options") or "{}"
     try:
         options = json.loads(raw) if isinstance(raw, str) else None
     except (ValueError, RecursionError):

@@ -62,7 +62,7 @@ class Weights(s.Serializer):
     """The weights used; untrained ones are always marked as such."""
 
     name = s.CharField()
-    source = s.CharField()
+    source = s.CharField()  # type: ignore[assignment]  # DRF takes it out of the class
     trained = s.BooleanField()
     note = s.CharField()
 
@@ -116,7 +116,7 @@ class DemoOption(s.Serializer):
     high = s.FloatField(allow_null=True)
     step = s.FloatField(allow_null=True)
     choices = s.ListField(child=s.CharField())
-    label = s.CharField()
+    label = s.CharField()  # type: ignore[assignment]  # as Weights.source
     help = s.CharField()
 
 

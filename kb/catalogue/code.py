@@ -31,8 +31,7 @@ class Reading:
     """What is kept of a syntax tree, which itself is a hundred times as large."""
 
     symbols: list[Symbol]
-    imported: list[tuple[str, str, str]]  # local name, slug, name there
-    bases: list[tuple[str, str]]          # class, base
+    imported: list[str]  # slugs, in the order of the imports
     statements: list[Lines]
 
 
@@ -58,7 +57,7 @@ class Module:
     def reading(self) -> Reading:
         tree = ast.parse(self.source, self.path.name)
         return Reading(
-            list(_symbols(tree.body, "")), list(_imported(tree)), list(_bases(tree)),
+            list(_symbols(tree.body, "")), list(_imported(tree)),
             list(landmarks.statements(tree.body)),
         )
 
@@ -74,14 +73,7 @@ class Module:
     @property
     def imports(self) -> list[str]:
         """Slugs of the papers it builds on, in the order of the imports."""
-        return list(dict.fromkeys(slug for _, slug, _ in self.reading.imported))
-
-    @property
-    def inherited(self) -> list[tuple[str, str, str]]:
-        """(class, slug, base) where a class extends one of another paper's module."""
-        origin = {local: (slug, name) for local, slug, name in self.reading.imported}
-        bases = self.reading.bases
-        return [(name, *origin[base]) for name, base in bases if base in origin]
+        return list(dict.fromkeys(self.reading.imported))
 
     @cached_property
     def landmarks(self) -> list[Landmark]:
@@ -114,13 +106,6 @@ class Module:
         """The name of the smallest symbol around a line; empty at module level."""
         around = [s for s in self.symbols if s.first <= line <= s.last]
         return min(around, key=lambda s: s.last - s.first).name if around else ""
-
-
-def _bases(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            names = (base.id for base in node.bases if isinstance(base, ast.Name))
-            yield from ((node.name, base) for base in names)
 
 
 def _symbols(body: list[ast.stmt], owner: str) -> Iterator[Symbol]:
@@ -161,18 +146,18 @@ def _assigned(node: ast.stmt) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    """(local name, slug, name there) of what comes from other reference modules."""
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Slugs of other reference modules, however they are imported."""
     for node in tree.body:
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                package, _, slug = alias.name.partition(".")
-                if package == PACKAGE and slug:
-                    yield alias.asname or alias.name, slug, ""
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package, _, slug = (node.module or "").partition(".")
-            if node.level:  # `from .vit import` and `from . import vit`
-                package, slug = PACKAGE, node.module or ""
-            for alias in node.names if package == PACKAGE else []:
-                local = alias.asname or alias.name
-                yield (local, slug, alias.name) if slug else (local, alias.name, "")
+            here = f"{PACKAGE}." if node.level else ""
+            origin = f"{here}{node.module}." if node.module else here
+            names = [origin + alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == PACKAGE and rest:
+                yield rest.partition(".")[0]

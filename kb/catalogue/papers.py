@@ -11,6 +11,7 @@ from pathlib import Path
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from demos.offers import callables
 from demos.specs import Demo, offered_by
 from kb.catalogue import golden, listing, markup, metadata
 from kb.catalogue.bibtex import bibtex
@@ -189,22 +190,10 @@ class Paper:
     def golden(self) -> list[GoldenCase]:
         return golden.read(self.golden_dir) if self.golden_dir else []
 
-    @property
+    @cached_property
     def demos(self) -> list[Demo]:
         """What its module can run; inherited methods count."""
-        return offered_by(self.callables) if self.module else []
-
-    @cached_property
-    def callables(self) -> set[str]:
-        """Names of its symbols, with methods inherited from other papers' classes."""
-        if not self.module:
-            return set()
-        names = {symbol.name for symbol in self.module.symbols}
-        for own, slug, base in self.module.inherited:
-            if slug in self.shelf and slug != self.slug:
-                theirs = (n.partition(".") for n in self.shelf[slug].callables)
-                names |= {f"{own}.{method}" for c, _, method in theirs if c == base}
-        return names
+        return offered_by(callables(self.module.path)) if self.module else []
 
     @cached_property
     def bibtex(self) -> str:

@@ -15,6 +15,7 @@ from queue import Empty
 from typing import ClassVar
 from uuid import uuid4
 
+from kombu import Connection
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 
@@ -27,7 +28,9 @@ class Channel(virtual.Channel):
     @property
     def folder(self) -> Path:
         """From `broker_transport_options`."""
-        return Path(self.connection.client.transport_options["folder"])
+        client = self.connection.client
+        assert client is not None, "a channel without its connection"
+        return Path((client.transport_options or {})["folder"])
 
     def _put(self, queue: str, message: dict, **kwargs: object) -> None:
         name = f"{time.time_ns():020d}-{uuid4().hex}.{queue}"
@@ -78,7 +81,7 @@ class Transport(virtual.Transport):
     default_connection_params: ClassVar[dict] = {}  # there is no host to name
     global_state = virtual.BrokerState()
 
-    def __init__(self, client: object, **kwargs: object) -> None:
+    def __init__(self, client: Connection, **kwargs: object) -> None:
         super().__init__(client, **kwargs)
         self.state = self.global_state
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypedDict
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -24,7 +25,15 @@ HEARTBEAT_EVERY = 15.0
 _looker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
 
 
-def events_after(run_id: UUID, seq: int) -> list[dict]:
+class Stored(TypedDict):
+    """An event as its row has it."""
+
+    seq: int
+    kind: str
+    data: dict
+
+
+def events_after(run_id: UUID, seq: int) -> list[Stored]:
     """Events of the run after `seq`, oldest first."""
     rows = Event.objects.filter(run_id=run_id, seq__gt=seq)
     return list(rows.values("seq", "kind", "data"))
@@ -47,7 +56,7 @@ def place_of(run_id: UUID) -> dict | None:
         return None
 
 
-def look(run_id: UUID, seq: int) -> tuple[list[dict], bool]:
+def look(run_id: UUID, seq: int) -> tuple[list[Stored], bool]:
     """New events, and whether these are the last ones.
 
     The state is read first: a final state is written together with its event, so
@@ -63,9 +72,8 @@ def look(run_id: UUID, seq: int) -> tuple[list[dict], bool]:
 
 async def stream(run_id: UUID, seq: int) -> AsyncIterator[bytes]:
     """Server-sent events from `seq` on, until the run is over or the client leaves."""
-    in_thread = {"thread_sensitive": False, "executor": _looker}
-    read = sync_to_async(look, **in_thread)
-    read_place = sync_to_async(place_of, **in_thread)
+    read = sync_to_async(look, thread_sensitive=False, executor=_looker)
+    read_place = sync_to_async(place_of, thread_sensitive=False, executor=_looker)
     yield b"retry: 2000\n\n"
     sent = time.monotonic()
     placed, place = 0.0, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from demos.specs import IMAGE_FORMATS, Demo, Option
@@ -17,7 +19,7 @@ class RunForm(forms.Form):
     """
 
     def __init__(
-        self, demo: Demo, *args: object, reuse: bool = False, **kwargs: object
+        self, demo: Demo, *args: Any, reuse: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.demo = demo
@@ -29,7 +31,8 @@ class RunForm(forms.Form):
 
     def clean(self) -> dict:
         """Replace the texts by checked values under `options`."""
-        data = super().clean()
+        super().clean()
+        data = self.cleaned_data
         raw = {option.name: data.get(option.name) for option in self.demo.options}
         try:
             data["options"] = check(self.demo, raw)
@@ -61,16 +64,23 @@ def picture_field(n: int, needed: bool) -> forms.FileField:
 
 def option_field(option: Option) -> forms.Field:
     """The field for one option, prefilled with its default."""
-    said = {
-        "label": option.label or option.name, "help_text": option.help,
-        "initial": option.default, "required": False,
-    }
+    kind: type[forms.Field] = forms.CharField
+    widget: forms.Widget
     if option.kind == "bool":
-        return forms.BooleanField(**said)
-    if option.kind == "choice":
-        select = forms.Select(choices=[(c, c) for c in option.choices])
-        return forms.CharField(**said, widget=select)
+        kind, widget = forms.BooleanField, forms.CheckboxInput()
+    elif option.kind == "choice":
+        widget = forms.Select(choices=[(c, c) for c in option.choices])
+    else:
+        widget = number_input(option)
+    return kind(
+        label=option.label or option.name, help_text=option.help,
+        initial=option.default, required=False, widget=widget,
+    )
+
+
+def number_input(option: Option) -> forms.NumberInput:
+    """The input of a number, with the limits that the option has."""
     limits = {"min": option.low, "max": option.high, "step": option.step or "any"}
-    present = {name: f"{v:g}" if v != "any" and abs(v) < 1e5 else str(v)
+    present = {name: f"{v:g}" if not isinstance(v, str) and abs(v) < 1e5 else str(v)
                for name, v in limits.items() if v is not None}
-    return forms.CharField(**said, widget=forms.NumberInput(attrs=present))
+    return forms.NumberInput(attrs=present)

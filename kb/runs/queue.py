@@ -94,6 +94,7 @@ def seconds_of(demo: str) -> tuple[float, float] | None:
         for started, finished in past.order_by("-finished").values_list(
             "started", "finished"
         )[:PAST_RUNS]
+        if started and finished
     )
     if not times:
         return None
@@ -114,15 +115,15 @@ def eta(run: Run) -> dict[str, int] | None:
         place = position(run) or 1
         ahead = list(waiting().values_list("demo", flat=True)[: place - 1])
         ahead += Run.objects.filter(state__in=WORKING).values_list("demo", flat=True)
-    known = {demo: seconds_of(demo) for demo in {run.demo, *ahead}}
-    own = known[run.demo]
-    if own is None or None in known.values():
+    demos = {run.demo, *ahead}
+    known = {demo: times for demo in demos if (times := seconds_of(demo))}
+    if len(known) < len(demos):
         return None
     spent = 0.0
     if run.state == State.RUNNING and run.started:
         spent = (timezone.now() - run.started).total_seconds()
     low, high = (
-        own[i] - spent
+        known[run.demo][i] - spent
         + sum(known[demo][i] for demo in ahead) / settings.CELERY_WORKER_CONCURRENCY
         for i in (0, 1)
     )

@@ -6,8 +6,9 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
 from demos import images
@@ -30,7 +31,7 @@ class CappedFile(TemporaryFileUploadHandler):
     sentence; an exception here would end as a bare 400.
     """
 
-    def new_file(self, *args: object, **kwargs: object) -> None:
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Start counting again for each file of the form."""
         super().new_file(*args, **kwargs)
         self.received = 0
@@ -42,7 +43,7 @@ class CappedFile(TemporaryFileUploadHandler):
             super().receive_data_chunk(raw_data, start)
 
 
-def store(upload: TemporaryUploadedFile, folder: Path, field: str) -> str:
+def store(upload: UploadedFile, folder: Path, field: str) -> str:
     """Check the upload and write its pixels as PNG into `folder`; returns the name.
 
     Raises Refused. Nothing of the file but its pixels is kept: upright, RGB, no
@@ -50,6 +51,7 @@ def store(upload: TemporaryUploadedFile, folder: Path, field: str) -> str:
     """
     if (upload.size or 0) > MAX_BYTES:
         raise Refused(413, "too_large", TOO_LARGE, field)
+    assert isinstance(upload, TemporaryUploadedFile), "CappedFile makes no other"
     try:
         picture = images.read(Path(upload.temporary_file_path()))
     except images.ImageError as error:

@@ -99,7 +99,9 @@ def context_of(request: HttpRequest, run: Run) -> dict:
 
 
 @require_GET
-async def events(request: HttpRequest, run_id: UUID) -> HttpResponse:
+async def events(
+    request: HttpRequest, run_id: UUID
+) -> JsonResponse | StreamingHttpResponse:
     """The run's events: a stream, or the ones after `?after=` for who asks for JSON."""
     state = await sync_to_async(state_of)(run_id)
     if state is None:
@@ -108,9 +110,9 @@ async def events(request: HttpRequest, run_id: UUID) -> HttpResponse:
     seq = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 10 else 0
     if "application/json" in request.headers.get("Accept", ""):
         found = await sync_to_async(events_after)(run_id, seq)
-        response = JsonResponse({"events": found, "over": state in FINAL})
-        response["Cache-Control"] = "no-store"
-        return response
+        answer = JsonResponse({"events": found, "over": state in FINAL})
+        answer["Cache-Control"] = "no-store"
+        return answer
     response = StreamingHttpResponse(
         stream(run_id, seq), content_type="text/event-stream"
     )

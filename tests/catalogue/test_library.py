@@ -42,7 +42,6 @@ def test_a_demo_is_offered_where_the_code_allows_it_and_methods_are_inherited(
     papers = shelves().papers
     assert [demo.name for demo in papers["toy"].demos] == ["attention"]
     assert [demo.name for demo in papers["other"].demos] == ["attention"]
-    assert "Other.forward" in papers["other"].callables
 
 
 def test_bibtex_escapes_what_latex_would_read(toy: Paper) -> None:

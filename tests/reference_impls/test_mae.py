@@ -377,9 +377,15 @@ def test_a_short_training_runs_on_its_own_views():
     assert mae.features(model, batch).shape == (4, 64, 192)
 
 
+def crops_of(images: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """`views` brought back to [0, 1]."""
+    crops = mae.views(images, torch.Generator().manual_seed(seed))
+    return crops * torch.tensor(mae.STD) + torch.tensor(mae.MEAN)
+
+
 def rise(ramp: torch.Tensor) -> torch.Tensor:
     """How steeply 400 crops of one ramp along x climb: the share of the side that each shows, negative if mirrored."""
-    crops = mae.views(ramp.expand(400, 3, 64, 64), torch.Generator().manual_seed(0))
+    crops = crops_of(ramp.expand(400, 3, 64, 64))
     return (crops[:, 0, 32, 40] - crops[:, 0, 32, 24]) * 63 / 16
 
 
@@ -388,7 +394,7 @@ def test_views_are_mirrored_half_of_the_time():
 
 
 def test_views_show_a_fifth_to_all_of_the_area_nearly_square():
-    along_y = mae.views(torch.linspace(0, 1, 64)[:, None].expand(400, 3, 64, 64), torch.Generator().manual_seed(0))
+    along_y = crops_of(torch.linspace(0, 1, 64)[:, None].expand(400, 3, 64, 64))
     h = (along_y[:, 0, 40, 32] - along_y[:, 0, 24, 32]) * 63 / 16
     w = rise(torch.linspace(0, 1, 64)).abs()
     assert 0.19 < (w * h).min() < 0.25
@@ -400,11 +406,17 @@ def test_views_show_a_fifth_to_all_of_the_area_nearly_square():
 
 def test_views_stay_inside_the_picture_and_repeat_with_the_generator():
     images = torch.rand(64, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    crops = mae.views(images, torch.Generator().manual_seed(1))
-    assert crops.min() >= 0
-    assert crops.max() <= 1
-    assert torch.equal(crops, mae.views(images, torch.Generator().manual_seed(1)))
-    assert not torch.equal(crops, mae.views(images, torch.Generator().manual_seed(2)))
+    crops = crops_of(images, seed=1)
+    assert crops.min() > -1e-6
+    assert crops.max() < 1 + 1e-6
+    assert torch.equal(crops, crops_of(images, seed=1))
+    assert not torch.equal(crops, crops_of(images, seed=2))
+
+
+def test_views_are_normalised_as_the_encoder_wants_them():
+    grey = torch.full((1, 3, 64, 64), 0.5)
+    crops = mae.views(grey, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(crops[0, :, 0, 0], (0.5 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225]))
 
 
 # Where it runs
