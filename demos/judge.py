@@ -110,6 +110,8 @@ def masked_psnr(truth: Tensor, guess: Tensor, mask: Tensor, patch: int) -> Tenso
 @torch.no_grad()
 def judge_reconstruction(loaded: Loaded, data: Path, ratio: float) -> Figures:
     """Mean masked PSNR of the prediction, beside two fillings without a network."""
+    if not isinstance(loaded.model, mae.MAE):
+        raise ValueError(f"{loaded.card.name} has no decoder; judge its attention")
     patch, side = loaded.patch_size, loaded.image_side
     generator = torch.Generator().manual_seed(0)
     scores: dict[str, list[Tensor]] = defaultdict(list)

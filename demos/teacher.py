@@ -89,7 +89,7 @@ class Teacher(nn.Module):
 
     def __init__(self, path: Path):
         super().__init__()
-        self.vit = timm.create_model(
+        self.vit: Any = timm.create_model(
             "vit_small_patch14_dinov2", num_classes=0, dynamic_img_size=True
         )
         self.vit.load_state_dict(read_state(path), strict=True)

@@ -25,12 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_impls.mae import MAE, mae_loss
+from reference_impls.mae import MAE, mae_loss, normalise, random_crop
 from reference_impls.mae import Config as MAEConfig
 from reference_impls.mae import features as encoded_patches
-from reference_impls.mae import views as crop_and_mirror
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's pixels
 
 Target = Literal["clean", "noisy"]
 
@@ -187,22 +184,24 @@ class CAN(MAE):
         latent = latent + level[:, None]                        # -- told how noisy
         pred = self.forward_decoder(latent, ids_restore)        # (2B, N, p*p*3)
 
-        losses = self.losses(imgs, added, pred, mask)
-        losses["contrastive"] = nt_xent_loss(z1, z2, self.temperature)
-        total = can_loss(**losses, **self.weights)
-        named = {f"loss_{name}": value for name, value in losses.items()}
-        return {"loss": total, **named, "pred": pred, "mask": mask}
+        rec, denoise = self.losses(imgs, added, pred, mask)
+        contrastive = nt_xent_loss(z1, z2, self.temperature)
+        return {
+            "loss": can_loss(rec, denoise, contrastive, **self.weights),
+            "loss_rec": rec, "loss_noise": denoise, "loss_contrastive": contrastive,
+            "pred": pred, "mask": mask,
+        }
 
     def losses(
         self, imgs: Tensor, added: Tensor, pred: Tensor, mask: Tensor
-    ) -> dict[str, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         """One prediction, judged twice: pixels where hidden, noise where visible."""
         p, normalised = self.patch_size, self.norm_pix_loss
         goal = imgs + added if self.target == "noisy" else imgs
         rec = mae_loss(goal, pred, mask, p, normalised)         # -- reconstruction
         visible = 1 - mask                                      # (2B, N)
         denoise = mae_loss(added, pred, visible, p, False)      # -- denoising
-        return {"rec": rec, "noise": denoise}
+        return rec, denoise
 
 
 # Training it
@@ -224,14 +223,12 @@ def views(
         return low + (high - low) * u                           # (B, 1, 1, 1)
 
     def one_view() -> Tensor:
-        x = crop_and_mirror(images, generator, config)
+        x = random_crop(images, generator, config)
         x = torch.where(draw(0, 1) < 0.8, jitter(x, draw), x)
         x = torch.where(draw(0, 1) < 0.2, grey(x).expand_as(x), x)
         return torch.where(draw(0, 1) < 0.5, blur(x, draw(0.1, 2.0)), x)
 
-    both = torch.cat([one_view(), one_view()])                  # (2B, 3, S, S)
-    mean, std = both.new_tensor(MEAN), both.new_tensor(STD)     # (3,)
-    return (both - mean[:, None, None]) / std[:, None, None]
+    return normalise(torch.cat([one_view(), one_view()]))       # (2B, 3, S, S)
 
 
 def grey(x: Tensor) -> Tensor:

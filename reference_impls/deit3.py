@@ -152,7 +152,7 @@ class DeiT3ViT(ViT):
         layer = (dim, heads, mlp_ratio, init_values, drop_path)  # -- constant p
         self.blocks = nn.ModuleList(LayerScaleBlock(*layer) for _ in range(depth))
         self._init_weights()
-        if num_classes:
+        if isinstance(self.head, nn.Linear):
             nn.init.trunc_normal_(self.head.weight, std=0.02)
 
 

@@ -54,17 +54,32 @@ TINY = Config(
 )
 
 
-# ImageNet's mean and deviation of red, green and blue.
-MEAN = [[[0.485]], [[0.456]], [[0.406]]]
-STD = [[[0.229]], [[0.224]], [[0.225]]]
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """(B, 3, H, W) in [0, 1] to mean 0 and deviation 1 over ImageNet."""
+    mean, std = images.new_tensor(MEAN), images.new_tensor(STD)   # (3,)
+    return (images - mean[:, None, None]) / std[:, None, None]
 
 
 def views(
     images: Tensor, generator: torch.Generator | None = None, config: Config = TINY
 ) -> Tensor:
-    """All the augmentation that MAE needs: a random crop, mirrored half of the time.
+    """All the augmentation that MAE needs: a crop, mirrored half of the time.
 
     images: (B, 3, H, W) in [0, 1]. Returns (B, 3, img_size, img_size), normalised.
+    """
+    return normalise(random_crop(images, generator, config))
+
+
+def random_crop(
+    images: Tensor, generator: torch.Generator | None = None, config: Config = TINY
+) -> Tensor:
+    """A random part of each image, resized and perhaps mirrored.
+
+    images: (B, 3, H, W). Returns (B, 3, img_size, img_size).
     """
     B, device = len(images), images.device
 
@@ -82,8 +97,7 @@ def views(
     theta = torch.stack([w * mirror, zero, left, zero, h, top], 1).view(B, 2, 3)
     shape = (B, 3, config.img_size, config.img_size)
     grid = F.affine_grid(theta, list(shape), align_corners=False)
-    crops = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    return (crops - images.new_tensor(MEAN)) / images.new_tensor(STD)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def patchify(imgs: Tensor, p: int) -> Tensor:

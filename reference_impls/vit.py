@@ -265,13 +265,12 @@ class ViT(nn.Module):
         if isinstance(self.head, nn.Linear):
             nn.init.zeros_(self.head.weight)
 
-    def positions(self, hw: tuple[int, int]) -> Tensor | None:
+    def positions(self, hw: tuple[int, int]) -> Tensor:
         """E_pos for a grid of hw patches: (1, N, D), or one row more for the class."""
         if self.pos == "none":
-            return None
-        table = self.pos_embed if self.pos != "2d" else None
-        if table is None:
-            table = learned_2d_pos_embed(self.pos_x, self.pos_y)
+            return self.norm.weight.new_zeros(1, hw[0] * hw[1], len(self.norm.weight))
+        two = self.pos == "2d"
+        table = learned_2d_pos_embed(self.pos_x, self.pos_y) if two else self.pos_embed
         prefix = table.shape[1] - self.grid**2
         return interpolate_pos_embed(
             table, hw, prefix, self.interpolation, (self.grid, self.grid)
@@ -281,14 +280,13 @@ class ViT(nn.Module):
         """(B, 3, H, W) to z_0: (B, T, D) (Eq. 1)."""
         hw = (x.shape[-2] // self.patch_size, x.shape[-1] // self.patch_size)
         x = self.patch_embed(x)                                # (B, N, D)
-        positions = self.positions(hw)
-        on_patches = positions is not None and positions.shape[1] == x.shape[1]
-        if on_patches:
-            x = x + positions
+        N, positions = x.shape[1], self.positions(hw)
+        x = x + positions[:, -N:]                              # (B, N, D)  -- + E_pos
         if self.pool == "cls":
-            x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1)  # -- x_class
-        if positions is not None and not on_patches:
-            x = x + positions                                  # (B, T, D)  -- + E_pos
+            # Its own place is the row in front; a table without one gives zero.
+            place = positions[:, :-N].sum(1, keepdim=True)     # (1, 1, D)
+            cls = (self.cls_token + place).expand(len(x), -1, -1)
+            x = torch.cat([cls, x], dim=1)                     # (B, T, D)  -- x_class
         return x
 
     def forward_features(self, x: Tensor) -> Tensor:
