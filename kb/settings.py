@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
+    "kb",  # the commands that concern the whole site
     "kb.catalogue",
     "kb.search",
     "kb.runs",
@@ -158,6 +159,7 @@ RUN_QUEUE_LIMIT = env.int("KB_RUN_QUEUE_LIMIT", default=100)
 
 # In memory: there is no schedule file that a kill could leave broken.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # a worker that is told to stop waits for it
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "runs.sweep",

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management import BaseCommand, call_command
 
-WORKER = [sys.executable, "-m", "celery", "-A", "kb", "worker", "--beat",
+WORKER = [sys.executable, "-m", "celery", "-A", "kb", "--quiet", "worker", "--beat",
           "--without-mingle", "--without-gossip", "--loglevel", "warning"]
 SHUTDOWN_SECONDS = 4
 
@@ -42,15 +41,11 @@ class Worker:
     def stop(self) -> None:
         """Ask, wait, then insist: a run cut off here is taken up at the next start."""
         self.stopping.set()
-        self.signal(signal.SIGTERM)
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.signal(signal.SIGKILL)
-
-    def signal(self, number: int) -> None:
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(SHUTDOWN_SECONDS)
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Server(uvicorn.Server):
@@ -75,6 +70,7 @@ class Command(BaseCommand):
     """Makes database, static files and index ready, then starts both."""
 
     help = __doc__
+    requires_system_checks = ()  # they render every entry: `manage.py check` does
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
@@ -91,5 +87,8 @@ class Command(BaseCommand):
             "kb.asgi:application", host=host, port=port, lifespan="off",
             log_level="warning", timeout_graceful_shutdown=2,
         )
-        with working():
+        # The server ends by raising the signal once more: SIGTERM too must leave in
+        # order, or the worker would be left behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt), working():
             Server(config).run()
