@@ -11,6 +11,7 @@ function tie() {
   const linked = [...article.querySelectorAll("[data-lines]")];
   const narrow = window.matchMedia("(max-width: 62rem)");
   let pinned = null;
+  let held = false; // an address or a click asked for these lines: reading on lets go
 
   const range = (element) => {
     const [first, last] = element.dataset.lines.split("-").map(Number);
@@ -53,6 +54,7 @@ function tie() {
       if (link) history.replaceState(null, "", link.hash);
       pane.classList.add("open");
       pane.classList.remove("shut");
+      held = true;
       light(element);
     });
   }
@@ -82,10 +84,13 @@ function tie() {
   }
 
   // Reading brings the code along: the last link above the middle of the window leads.
+  for (const kind of ["wheel", "touchmove", "keydown"]) {
+    window.addEventListener(kind, () => { held = false; }, { passive: true });
+  }
   let waiting = false;
   const follow = () => {
     waiting = false;
-    if (narrow.matches || listing.matches(":hover")) return;
+    if (held || narrow.matches || listing.matches(":hover")) return;
     const middle = window.innerHeight * 0.45;
     let lead = null;
     for (const element of linked) {
@@ -143,8 +148,9 @@ function tie() {
   const arrive = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
+    held = target.matches("[data-lines]") || listing.contains(target);
     if (target.matches("[data-lines]")) light((pinned = target));
-    else if (listing.contains(target)) bring([target.closest(".line")]);
+    else if (held) bring([target.closest(".line")]);
     else follow();
   };
   window.addEventListener("hashchange", arrive);

@@ -93,9 +93,15 @@ class EntryExtension(Extension):
 
 
 class ScrollingTables(Treeprocessor):
-    """Wide tables scroll in a box of their own, by keyboard as well."""
+    """Wide tables scroll in a box of their own, by keyboard as well.
+
+    A corner without words heads nothing, so it is a plain cell.
+    """
 
     def run(self, root: etree.Element) -> None:
+        for cell in list(root.iter("th")):
+            if not len(cell) and not (cell.text or "").strip():
+                cell.tag = "td"
         for parent in list(root.iter()):
             for position, child in enumerate(parent):
                 if child.tag == "table":

@@ -30,7 +30,7 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
     shoot(page, f"mae_{width}")
 
     page.get_by_role("link", name="reconstruction").first.click()
-    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_label("Picture", exact=True).set_input_files(PHOTO)
     expect(page.locator("img.preview")).to_be_visible()
     shoot(page, f"form_{width}", full=True)
     page.get_by_role("button", name="Run", exact=True).click()
@@ -49,7 +49,7 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
 def test_an_attention_map_arrives(visit, shoot, width):
     page = visit(width, dark=True)
     page.goto("/papers/dino/run/attention/")
-    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_label("Picture", exact=True).set_input_files(PHOTO)
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*/")
     expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
@@ -59,10 +59,10 @@ def test_an_attention_map_arrives(visit, shoot, width):
 def test_pretraining_draws_its_curve_and_stops_when_told(visit, shoot):
     page = visit(1440)
     page.goto("/papers/byol/run/pretraining/")
-    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_label("Picture", exact=True).set_input_files(PHOTO)
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*/")
-    expect(page.locator("[data-curves] svg")).to_be_visible(timeout=RUN_MS)
+    expect(page.locator("[data-curves] svg").first).to_be_visible(timeout=RUN_MS)
     shoot(page, "pretraining_running")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".state-cancelled")).to_be_visible(timeout=5_000)
@@ -71,7 +71,7 @@ def test_pretraining_draws_its_curve_and_stops_when_told(visit, shoot):
 def test_a_result_is_a_page_that_anybody_can_open(visit):
     page = visit(1440)
     page.goto("/papers/mae/run/reconstruction/")
-    page.get_by_label("Picture").set_input_files(PHOTO)
+    page.get_by_label("Picture", exact=True).set_input_files(PHOTO)
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*/")
     expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
