@@ -27,11 +27,11 @@ from demos.weights import Loaded, checkpoint
 from reference_impls import mae
 
 Figures = dict[str, float]
-ANIMAL, BORDER = 1, 3  # trimap values; 2 is background
+ANIMAL = 1  # of a trimap; 2 is background, 3 the border between them
 
 
 def trimap_patches(path: Path, side: int, patch: int) -> Tensor:
-    """Share of each patch that the animal covers: (N, grid * grid), border left out."""
+    """Share of each patch that the animal covers for certain: (N, grid * grid)."""
     rows = []
     for data in packs.jpegs(path, "mask_png", "mask_offsets"):
         trimap = Image.open(io.BytesIO(data))
@@ -41,9 +41,7 @@ def trimap_patches(path: Path, side: int, patch: int) -> Tensor:
         square = trimap.resize((side, side), Image.Resampling.NEAREST, box=box)
         rows.append(np.asarray(square))
     values = torch.from_numpy(np.stack(rows))[:, None]             # (N, 1, side, side)
-    animal = F.avg_pool2d((values == ANIMAL).float(), patch)       # (N, 1, g, g)
-    known = F.avg_pool2d((values != BORDER).float(), patch)
-    return (animal / known.clamp_min(1e-6)).flatten(1)
+    return F.avg_pool2d((values == ANIMAL).float(), patch).flatten(1)
 
 
 def top_patch_iou(scores: Tensor, cover: Tensor) -> Tensor:

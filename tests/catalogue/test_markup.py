@@ -163,8 +163,8 @@ def test_nothing_that_runs_comes_through(note: Callable[..., Paper], attack: str
     )
 
 
-def test_an_empty_corner_of_a_table_is_no_heading(tell: Tell) -> None:
-    html = only(tell("| | B |\n|---|---|\n| top-1 | 83.6 |"))
+def test_an_empty_corner_of_a_table_is_no_heading(told: Tell) -> None:
+    html = only(told("| | B |\n|---|---|\n| top-1 | 83.6 |"))
     assert "<th></th>" not in html
     assert "<td></td>\n<th>B</th>" in html
 
