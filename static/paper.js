@@ -10,6 +10,7 @@ function tie() {
   const lines = [...listing.querySelectorAll(".line")];
   const linked = [...article.querySelectorAll("[data-lines]")];
   const narrow = window.matchMedia("(max-width: 62rem)");
+  const peek = pane.querySelector(".peek");
   let pinned = null;
   let held = false; // an address or a click asked for these lines: reading on lets go
 
@@ -35,6 +36,11 @@ function tie() {
     paint("lit", group);
     bring(group);
   };
+  const open = () => {
+    pane.classList.add("open");
+    pane.classList.remove("shut");
+    name();
+  };
   const rest = () => {
     paint("lit", pinned ? range(pinned) : []);
     for (const element of article.querySelectorAll(".lit")) element.classList.remove("lit");
@@ -52,8 +58,7 @@ function tie() {
       event.preventDefault();
       pinned = element;
       if (link) history.replaceState(null, "", link.hash);
-      pane.classList.add("open");
-      pane.classList.remove("shut");
+      open();
       held = true;
       light(element);
     });
@@ -118,20 +123,19 @@ function tie() {
   for (const section of article.querySelectorAll("section[id]")) headings.observe(section);
 
   // The pane itself.
+  const name = () => {
+    if (peek) peek.textContent = pane.classList.contains("open") ? "Close" : "Code";
+  };
   const close = () => {
     pane.classList.remove("open");
     pane.classList.add("shut");
     if (location.hash.startsWith("#L")) history.replaceState(null, "", " ");
     pinned = null;
+    name();
     rest();
   };
-  const peek = pane.querySelector(".peek");
   peek?.removeAttribute("hidden");
-  peek?.addEventListener("click", () => {
-    if (pane.classList.contains("open")) return close();
-    pane.classList.add("open");
-    pane.classList.remove("shut");
-  });
+  peek?.addEventListener("click", () => (pane.classList.contains("open") ? close() : open()));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
   });

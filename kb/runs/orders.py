@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from demos.specs import DEMOS, Demo, OptionError, check_options
@@ -17,6 +18,17 @@ from kb.runs.refusals import Refused
 from kb.runs.uploads import store
 
 MAX_KEY = 200
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Pictures that are stored already: an earlier run's, or the example."""
+
+    folder: Path
+    names: Sequence[str]
+
+
+EXAMPLE = Kept(settings.BASE_DIR / "static" / "examples", ["cat.png"])
 
 
 @dataclass(frozen=True)
@@ -78,16 +90,16 @@ def check_key(raw: str | None) -> str | None:
 
 def make_order(
     demo: Demo, paper: str, options: dict, files: Mapping[str, UploadedFile], *,
-    key: str | None = None, source: Run | None = None,
+    key: str | None = None, kept: Kept | None = None,
 ) -> Order:
     """Store the pictures and return the order. Raises Refused, leaving no files.
 
-    source: an earlier run whose pictures are taken where no new ones were sent.
+    kept: what is taken where no new pictures were sent.
     """
     order = Order(uuid.uuid4(), demo.name, paper, options, [], key)
     sent = {name: files[name] for name in image_fields(demo) if name in files}
-    if not sent and source is not None:
-        return reuse(order, source)
+    if not sent and kept is not None:
+        return reuse(order, kept)
     check_count(demo, files)
     try:
         for field, upload in sent.items():
@@ -111,18 +123,17 @@ def check_count(demo: Demo, files: Mapping[str, UploadedFile]) -> None:
             raise Refused(400, "unexpected", message, field[:40])
 
 
-def reuse(order: Order, source: Run) -> Order:
-    """The order with copies of another run's pictures. Raises Refused."""
-    names: Sequence[str] = source.images
+def reuse(order: Order, kept: Kept) -> Order:
+    """The order with copies of pictures that are stored already. Raises Refused."""
     try:
         order.folder.mkdir(parents=True)
-        for name in names:
-            shutil.copyfile(source.folder / name, order.folder / name)
+        for name in kept.names:
+            shutil.copyfile(kept.folder / name, order.folder / name)
     except FileNotFoundError as error:
         shutil.rmtree(order.folder, ignore_errors=True)
         message = "The picture of that run is no longer kept. Choose it again."
         raise Refused(400, "missing", message, "image") from error
-    if not names:
+    if not kept.names:
         raise Refused(400, "missing", "Choose a picture.", "image")
-    order.images.extend(names)
+    order.images.extend(kept.names)
     return order

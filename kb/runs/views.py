@@ -49,14 +49,13 @@ def new(request: HttpRequest, slug: str, demo: str) -> HttpResponse:
         context["form"] = RunForm(spec, initial=initial, reuse=source is not None)
         page = render(request, "runs/new.html", context)
         return introduce(request, page)
-    form = RunForm(spec, request.POST, request.FILES, reuse=source is not None)
+    kept = kept_pictures(request, source)
+    form = RunForm(spec, request.POST, request.FILES, reuse=kept is not None)
     context["form"], status = form, 400
     if form.is_valid():
         options = form.cleaned_data["options"]
         try:
-            order = orders.make_order(
-                spec, slug, options, request.FILES, source=source
-            )
+            order = orders.make_order(spec, slug, options, request.FILES, kept=kept)
             run, _ = services.submit(order, visitor_of(request))
             return redirect(run)
         except Refused as refused:
@@ -75,6 +74,13 @@ def source_run(request: HttpRequest) -> Run | None:
         return Run.objects.filter(pk=UUID(raw)).first()
     except ValueError:
         return None
+
+
+def kept_pictures(request: HttpRequest, source: Run | None) -> orders.Kept | None:
+    """What to use where no picture was sent: the example, or those of `source`."""
+    if "example" in request.POST:
+        return orders.EXAMPLE
+    return orders.Kept(source.folder, source.images) if source else None
 
 
 @never_cache

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from demos.images import read
 from kb.runs import queue
 from kb.runs.models import Run, State
 from kb.runs.perform import perform
@@ -132,6 +133,13 @@ def test_run_again_is_prefilled_and_reuses_the_picture(ann, upload):
     assert answer["Location"] == second.get_absolute_url()
     assert second.options["ratio"] == 0.9
     assert (second.folder / second.images[0]).is_file()
+
+
+def test_who_has_no_picture_at_hand_takes_the_example(ann):
+    answer = ann.post(FORM, {"example": "1", "ratio": "0.5"})
+    run = Run.objects.get()
+    assert answer["Location"] == run.get_absolute_url()
+    assert read(run.folder / run.images[0]).size == (451, 300)
 
 
 def test_run_again_from_a_run_without_pictures_asks_for_one(ann, upload):
