@@ -17,7 +17,7 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
 
     box = page.get_by_role("combobox").first
     box.fill("masked autoencoder")
-    expect(page.get_by_role("option").first).to_contain_text("MAE")
+    expect(page.get_by_role("option").first).to_contain_text("Masked Autoencoders")
     shoot(page, f"typing_{width}")
     box.press("Enter")
     first = page.locator(".hits .hit").first

@@ -102,7 +102,7 @@ def test_a_run_starts_soon_after_it_was_sent(site: Stack, record_property):
 
 def test_a_lost_message_loses_no_run(stack: Stack):
     run_id = stack.submit(2)
-    messages = stack.var / "broker" / "queue"
+    messages = stack.var / "broker"
     shutil.rmtree(messages)
     messages.mkdir()
     worker = stack.start_worker()

@@ -70,7 +70,7 @@ def test_a_correction_is_said_with_a_link_to_the_exact_form(client: Client) -> N
 
 def test_an_equation_is_shown_as_a_formula(client: Client) -> None:
     page = client.get("/search/", {"q": "eq:tau"}).content.decode()
-    assert '<div class="hit-formula"><math' in page
+    assert '<div class="hit-formula" tabindex="0"><math' in page
 
 
 def test_pages_are_linked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
