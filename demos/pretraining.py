@@ -51,7 +51,8 @@ class Training:
         device, generator = self.crops.device, self.generator
         chosen = torch.randint(CROPS, (batch,), generator=generator, device=device)
         views = self.module.views(self.crops[chosen], generator)
-        loss, watched = self.module.training_step(self.model, views, step, steps)
+        with half_precision(device):
+            loss, watched = self.module.training_step(self.model, views, step, steps)
         if not loss.isfinite():
             return {"loss": math.nan}
         self.optimiser.zero_grad()
@@ -65,6 +66,15 @@ class Training:
     def colours(self, image: Image.Image) -> np.ndarray:
         """The features of a picture as they are now, (rows, columns, 3)."""
         return feature_colours(self.module, self.model, image, self.crops.device)
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 where the hardware multiplies it; emulated it would be slower."""
+    if device.type == "cpu":
+        fast = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    else:
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
 def show(
