@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lock audit clean
+.PHONY: run test lock audit examples clean
 
 run: .venv/installed  ## set up what is missing, then run site and worker
 	@$(BIN)/python manage.py serve
@@ -33,6 +33,15 @@ lock: .venv/installed-dev  ## write the three locks anew from pyproject.toml
 
 audit: .venv/installed-dev  ## known vulnerabilities in the locked versions
 	$(BIN)/pip-audit --requirement requirements.txt --disable-pip
+
+WEBP = $(BIN)/python -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2], quality=84)'
+
+examples: .venv/installed  ## make the home page's pictures anew, by the demos themselves
+	mkdir -p var/examples
+	$(BIN)/python -m demos attention static/examples/cat.png --paper dino --out var/examples
+	$(WEBP) var/examples/attention.png static/examples/attention.webp
+	$(BIN)/python -m demos reconstruction static/examples/cat.png --paper mae --out var/examples
+	$(WEBP) var/examples/comparison.png static/examples/reconstruction.webp
 
 clean:
 	rm -rf .venv var

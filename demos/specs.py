@@ -243,4 +243,4 @@ PRETRAINING = Demo(
     unit="step",
 )
 
-DEMOS = {demo.name: demo for demo in (ATTENTION, RECONSTRUCTION, PRETRAINING)}
+DEMOS = {demo.name: demo for demo in (RECONSTRUCTION, ATTENTION, PRETRAINING)}
