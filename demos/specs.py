@@ -219,7 +219,7 @@ PRETRAINING = Demo(
     name="pretraining",
     title="Pretraining in miniature",
     summary="Train a tiny transformer with this paper's method on crops of your one "
-            "picture, watch the loss fall, and compare its features before and after.",
+            "picture, watch its loss, and compare its features before and after.",
     images=(1, 1),
     options=(
         Option(

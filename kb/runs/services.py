@@ -88,7 +88,7 @@ def give_ticket(run: Run, visitor: Visitor, idempotency_key: str | None) -> None
 
 def owns(run: Run, visitor: Visitor) -> bool:
     """True where the visitor asked for this run."""
-    return run.tickets.filter(visitor=visitor.id).exists()
+    return run.tickets.filter(visitor__in=visitor.names).exists()
 
 
 @transaction.atomic
@@ -116,11 +116,11 @@ def delete(run: Run, visitor: Visitor) -> None:
 
 def hand_over(run: Run, visitor: Visitor) -> bool:
     """Leave the run to the others who asked for it; False where there are none."""
-    run.tickets.filter(visitor=visitor.id).update(left=True)
+    run.tickets.filter(visitor__in=visitor.names).update(left=True)
     other = run.tickets.filter(left=False).first()
     if other is None:
         return False
-    Run.objects.filter(pk=run.pk, visitor=visitor.id).update(
+    Run.objects.filter(pk=run.pk, visitor__in=visitor.names).update(
         visitor=other.visitor, address=other.address
     )
     return True

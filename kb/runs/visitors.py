@@ -21,6 +21,11 @@ class Visitor:
     id: str
     address: str
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What its runs may be under: it may have come without a cookie at first."""
+        return self.id, f"address:{self.address}"
+
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """The visitor behind a request; a cookie we did not sign counts for nothing."""

@@ -175,6 +175,14 @@ def test_deleting_is_for_the_owner_and_then_it_is_gone(client, other, send):
     assert client.delete(url).status_code == 404
 
 
+def test_a_run_stays_its_senders_when_a_cookie_comes_later(client, send):
+    url = f"/api/runs/{send().json()['id']}/"
+    client.get("/papers/mae/run/reconstruction/")
+    assert "visitor" in client.cookies
+    assert client.post(url + "cancel/").json()["state"] == "cancelled"
+    assert client.delete(url).status_code == 204
+
+
 def test_a_failed_run_says_why(client, send):
     run_id = send().json()["id"]
 
