@@ -24,7 +24,8 @@ def served(tmp_path: Path, free_port: int) -> Iterator[tuple[subprocess.Popen[st
         stdout=subprocess.PIPE, start_new_session=True,
     )
     yield process, address(process)
-    process.kill()
+    process.send_signal(signal.SIGINT)  # kill -9 would leave the worker behind
+    process.wait(20)
 
 
 def address(process: subprocess.Popen[str]) -> str:

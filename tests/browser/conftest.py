@@ -35,7 +35,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[st
     server.wait(20)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in this thread, and Django
+# refuses the database to tests that come after.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:  # noqa: F811
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
