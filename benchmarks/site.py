@@ -54,7 +54,8 @@ def seconds(program: str) -> tuple[float, str]:
 def start() -> list[dict[str, object]]:
     ours, megabytes = seconds(START)
     floor, _ = seconds(EMPTY)
-    return [row("start and check", ours * 1e3, floor * 1e3) | {"mb": int(megabytes.split()[-1])}]
+    memory = {"mb": int(megabytes.split()[-1])}
+    return [row("start and check", ours * 1e3, floor * 1e3) | memory]
 
 
 def row(what: str, ms: float, floor_ms: float) -> dict[str, object]:

@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 from django.http import Http404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from demos.specs import DEMOS, Demo
 from kb.api import shapes
+from kb.api.schema import operation
 from kb.catalogue.library import Paper, library
 from kb.search import service
 
@@ -29,7 +30,7 @@ ASKED = [
 class Search(APIView):
     """The same search as the page's."""
 
-    @extend_schema(
+    @operation(
         operation_id="search", parameters=ASKED, responses=shapes.SearchAnswer
     )
     def get(self, request: Request) -> Response:
@@ -49,7 +50,7 @@ class Search(APIView):
 class Papers(APIView):
     """All papers."""
 
-    @extend_schema(operation_id="papers_list", responses=shapes.PaperRow(many=True))
+    @operation(operation_id="papers_list", responses=shapes.PaperRow(many=True))
     def get(self, request: Request) -> Response:
         """Every paper, ordered by part, year and title."""
         return Response([row(paper) for paper in library().papers.values()])
@@ -58,7 +59,7 @@ class Papers(APIView):
 class OnePaper(APIView):
     """One paper."""
 
-    @extend_schema(
+    @operation(
         operation_id="papers_retrieve",
         responses={200: shapes.PaperAnswer, 404: shapes.ErrorAnswer},
     )
@@ -73,7 +74,7 @@ class OnePaper(APIView):
 class Demos(APIView):
     """All demos."""
 
-    @extend_schema(operation_id="demos_list", responses=shapes.DemoAnswer(many=True))
+    @operation(operation_id="demos_list", responses=shapes.DemoAnswer(many=True))
     def get(self, request: Request) -> Response:
         """Every demo with its options and the papers that offer it."""
         return Response([described(demo) for demo in DEMOS.values()])

@@ -8,7 +8,6 @@ from functools import lru_cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from drf_spectacular.generators import SchemaGenerator
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -19,9 +18,19 @@ def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "api/docs.html", documented())
 
 
+@require_safe
+def schema(request: HttpRequest) -> HttpResponse:
+    """OpenAPI, as YAML or JSON."""
+    from drf_spectacular.views import SpectacularAPIView  # slow to import
+
+    return SpectacularAPIView.as_view()(request)
+
+
 @lru_cache(maxsize=1)
 def documented() -> dict:
     """The schema as the template walks through it."""
+    from drf_spectacular.generators import SchemaGenerator  # slow to import
+
     schema = SchemaGenerator().get_schema(request=None, public=True)
     shapes = schema["components"]["schemas"]
     return {

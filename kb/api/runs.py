@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, MultiPartParser
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kb.api import shapes
+from kb.api.schema import operation
 from kb.runs import orders, pages, queue, services
 from kb.runs.models import Run
 from kb.runs.refusals import Refused
@@ -33,7 +34,7 @@ class Runs(APIView):
 
     parser_classes = (MultiPartParser, FormParser)
 
-    @extend_schema(
+    @operation(
         operation_id="runs_create", request={"multipart/form-data": shapes.Submission},
         parameters=[KEY],
         responses={201: shapes.Submitted, 200: shapes.Submitted, **REFUSALS},
@@ -56,7 +57,7 @@ class Runs(APIView):
 class OneRun(APIView):
     """One run by its id."""
 
-    @extend_schema(
+    @operation(
         operation_id="runs_retrieve",
         responses={200: shapes.RunAnswer, 404: shapes.ErrorAnswer},
     )
@@ -64,7 +65,7 @@ class OneRun(APIView):
         """The run as it stands. Always right, whatever became of a stream."""
         return Response(described(get_object_or_404(Run, pk=run_id)))
 
-    @extend_schema(
+    @operation(
         operation_id="runs_destroy",
         responses={204: None, **dict.fromkeys((403, 404), shapes.ErrorAnswer)},
     )
@@ -78,7 +79,7 @@ class OneRun(APIView):
 class CancelRun(APIView):
     """Stop one run."""
 
-    @extend_schema(
+    @operation(
         operation_id="runs_cancel", request=None,
         responses={
             200: shapes.RunAnswer, **dict.fromkeys((403, 404), shapes.ErrorAnswer),

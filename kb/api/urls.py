@@ -1,16 +1,15 @@
 """Addresses of the API and of the probes."""
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView
 
 from kb.api import catalogue, probes, runs
-from kb.api.docs import docs
+from kb.api.docs import docs, schema
 from kb.api.errors import no_such_address
 
 app_name = "api"
 urlpatterns = [
     path("api/", docs, name="docs"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", schema, name="schema"),
     path("api/search/", catalogue.Search.as_view(), name="search"),
     path("api/papers/", catalogue.Papers.as_view(), name="papers"),
     path("api/papers/<slug:slug>/", catalogue.OnePaper.as_view(), name="paper"),

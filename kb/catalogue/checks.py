@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from kb.catalogue.library import Library, library
@@ -14,8 +17,30 @@ from kb.catalogue.problems import Problem
 
 @register()
 def entries_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Errors in our own entries and modules, warnings in a reader's notes."""
-    return list(messages(library()))
+    """Errors in our own entries and modules, warnings in a reader's notes.
+
+    A library that was found sound is remembered by its fingerprint: reading every
+    entry again at each start would take most of it.
+    """
+    shelves, remembered = library(), settings.VAR_DIR / "sound_library"
+    state = state_of(shelves)
+    known = remembered.is_file() and remembered.read_text() == state
+    if known and not shelves.problems:
+        return []
+    found = list(messages(shelves))
+    if not found:
+        remembered.write_text(state)
+    return found
+
+
+def state_of(shelves: Library) -> str:
+    """Changes with texts, modules, figures, and the package that reads them."""
+    digest = hashlib.sha256(shelves.fingerprint.encode())
+    for path in sorted((settings.PAPERS_DIR / "figures").glob("*")):
+        digest.update(path.name.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def messages(shelves: Library) -> Iterator[CheckMessage]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from kombu.exceptions import OperationalError
-
-from kb.celery import app
-
 log = logging.getLogger(__name__)
 
 
 def wake_worker(run_id: UUID) -> None:
     """Send the id to the workers; where the broker is away, the sweep does it later."""
+    # Slow to import, and no page needs them.
+    from kombu.exceptions import OperationalError
+
+    from kb.celery import app
+
     try:
         # No retry: a visitor's request must not wait for a broker that is down.
         app.send_task("runs.work", args=[str(run_id)], retry=False)

@@ -7,7 +7,6 @@ from functools import partial
 
 from django.db import IntegrityError, transaction
 
-from demos.fingerprint import cache_key
 from kb.runs import queue
 from kb.runs.lifecycle import append, move
 from kb.runs.models import UNFINISHED, Run, State
@@ -32,6 +31,8 @@ def submit(order: Order, visitor: Visitor) -> tuple[Run, bool]:
     An identical run that is done or in flight is shared: the caller gets that one, and
     the pictures stored for this order are removed. Raises Refused.
     """
+    from demos.fingerprint import cache_key  # decoding is not needed for any page
+
     folder = Run(pk=order.run_id).folder
     paths = [folder / name for name in order.images]
     key = cache_key(order.demo, order.paper, paths, order.options)

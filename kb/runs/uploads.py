@@ -11,7 +11,6 @@ from typing import Any
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
-from demos import images
 from demos.specs import DEMOS, MAX_BYTES
 from kb.runs.refusals import Refused
 
@@ -49,6 +48,8 @@ def store(upload: UploadedFile, folder: Path, field: str) -> str:
     Raises Refused. Nothing of the file but its pixels is kept: upright, RGB, no
     metadata, under a random name.
     """
+    from demos import images  # Pillow and NumPy: not needed for any page
+
     if (upload.size or 0) > MAX_BYTES:
         raise Refused(413, "too_large", TOO_LARGE, field)
     assert isinstance(upload, TemporaryUploadedFile), "CappedFile makes no other"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.checks import ERROR, WARNING, CheckMessage
 
-from kb.catalogue.checks import messages
+from kb.catalogue import checks
+from kb.catalogue.checks import entries_are_sound, messages
 from kb.catalogue.library import Library, Paper
 
 Shelves = Callable[[], Library]
@@ -61,3 +62,37 @@ def test_a_fault_of_a_note_is_a_warning(note: Callable[..., Paper], shelves: She
     (warning,) = found(shelves)
     assert warning.level == WARNING
     assert "My note.md:4: no entry 'gone'" in warning.msg
+
+
+@pytest.fixture
+def started(shelves: Shelves, monkeypatch, settings, tmp_path) -> Callable[[], list[CheckMessage]]:
+    """The check as each start runs it, with a memory of its own."""
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(checks, "library", shelves)
+    return lambda: entries_are_sound(None)
+
+
+def test_a_sound_library_is_not_read_again_at_the_next_start(started, monkeypatch) -> None:
+    assert started() == []
+    monkeypatch.setattr(checks, "messages", lambda shelves: pytest.fail("it was read again"))
+    assert started() == []
+
+
+def test_a_fault_made_after_a_sound_start_is_found(root: Path, started) -> None:
+    assert started() == []
+    entry = root / "papers/toy.md"
+    entry.write_text(entry.read_text().replace("year: 2020", "yaer: 2020"))
+    assert any("yaer" in str(message.msg) for message in started())
+    assert any("yaer" in str(message.msg) for message in started())
+
+
+def test_a_figure_that_goes_missing_is_found(root: Path, started, settings) -> None:
+    settings.PAPERS_DIR = root / "papers"
+    figure = root / "papers/figures/toy_pipeline.svg"
+    figure.parent.mkdir(exist_ok=True)
+    figure.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    entry = root / "papers/toy.md"
+    entry.write_text(entry.read_text().replace("## Key idea", "## Key idea\n\n![pipeline](toy_pipeline.svg)\n"))
+    assert started() == []
+    figure.unlink()
+    assert any("toy_pipeline" in str(message.msg) for message in started())
