@@ -79,3 +79,21 @@ def test_a_result_is_a_page_that_anybody_can_open(visit):
     other.goto(page.url)
     expect(other.get_by_role("heading", name="How it was made")).to_be_visible()
     expect(other.get_by_role("button", name="Delete")).to_have_count(0)
+
+
+def test_without_scripts_the_page_refreshes_itself_until_the_result(visit):
+    page = visit(360, scripts=False)
+    page.goto("/papers/vit/run/attention/")
+    page.get_by_role("button", name="Run on the example picture").click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
+
+
+def test_a_stream_that_is_cut_gives_way_to_polling(visit):
+    page = visit(1440)
+    # A proxy that closes every stream: the browser asks again, and is cut off again.
+    page.route("**/events*", lambda route: route.fulfill(status=204) if "event-stream" in route.request.headers.get("accept", "") else route.continue_())
+    page.goto("/papers/can/run/attention/")
+    page.get_by_role("button", name="Run on the example picture").click()
+    page.wait_for_url("**/runs/*/")
+    expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
