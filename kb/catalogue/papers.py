@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from demos.offers import callables
 from demos.specs import Demo, offered_by
-from kb.catalogue import golden, listing, markup, metadata
+from kb.catalogue import golden, listing, metadata
 from kb.catalogue.bibtex import bibtex
 from kb.catalogue.code import Module
 from kb.catalogue.entries import Entry
@@ -133,6 +133,8 @@ class Paper:
 
     @cached_property
     def page(self) -> Page:
+        from kb.catalogue import markup  # Markdown: not needed to start
+
         sink = Sink(self, must_link=not self.is_note)
         raw = self.entry.sections
         sink.table = symbols_table("\n".join(section.source for section in raw))
