@@ -47,6 +47,29 @@ def test_an_equation_lights_its_lines_for_the_keyboard_too(visit):
     assert lit(page) == list(range(first, last + 1))
 
 
+@pytest.mark.parametrize("slug", PAPERS)
+def test_every_equation_is_laid_out_as_mathematics(visit, slug):
+    """A stylesheet that makes a formula an ordinary block stacks its letters on each other."""
+    page = visit(1440)
+    page.goto(f"/papers/{slug}/")
+    shown = page.eval_on_selector_all(
+        "figure.equation math", "all => all.map(m => [getComputedStyle(m).display, m.getBoundingClientRect().height])"
+    )
+    assert shown
+    assert {display for display, _ in shown} == {"block math"}
+    assert max(height for _, height in shown) < 260
+
+
+def test_an_address_opens_an_equation_and_its_code(visit):
+    page = visit(1440)
+    page.goto("/papers/dino/#eq-1")
+    first, _ = map(int, page.locator("#eq-1").get_attribute("data-lines").split("-"))
+    expect(page.locator("#eq-1")).to_be_in_viewport()
+    expect(page.locator(f"#L{first}.lit")).to_be_in_viewport()
+    page.wait_for_timeout(500)
+    assert in_view(page, first)
+
+
 def test_a_line_lights_the_text_that_speaks_of_it(visit):
     page = visit(1440)
     page.goto("/papers/mae/")
