@@ -4,6 +4,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const POLL_MS = 1500;
 const MAX_FAILURES = 2;
+const FINAL = new Set(["done", "failed", "cancelled", "expired"]);
 
 // -- the form
 
@@ -140,7 +141,8 @@ class Live {
         this.progress(data);
         changed ||= data.artifacts.length > 0;
       } else {
-        changed = true;
+        // The last state is shown once, when the stream or the poll says it is over.
+        changed ||= !FINAL.has(data.state);
         if (data.state === "running") this.series.clear(); // each attempt begins anew
       }
     }

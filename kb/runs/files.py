@@ -33,5 +33,7 @@ def file_response(run: Run, name: str) -> HttpResponse:
 
 def listed(run: Run) -> list[Path]:
     """Paths of all files of the run that may be seen."""
-    pictures = [run.folder / name for name in run.images]
-    return pictures + [run.out / artifact["file"] for artifact in run.artifacts]
+    sent = [run.folder / name for name in run.images]
+    # A page that shows partial pictures may ask for one when the run is over already.
+    made = [*run.partials, *(run.result["artifacts"] if run.result else ())]
+    return sent + [run.out / artifact["file"] for artifact in made]

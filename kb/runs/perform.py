@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -46,8 +45,8 @@ def perform(run: Run, run_demo: Callable[..., Result]) -> None:
         report.flush()
         succeed(run, result)
     except Cancelled:
+        # Partial pictures stay, and the page shows them, until the run expires.
         move(run.pk, [State.CANCELLING], State.CANCELLED, held_by=run.attempt)
-        shutil.rmtree(run.out, ignore_errors=True)
     except ValueError as error:
         # Raised with the remedy for whoever made the call: here, the visitor.
         log.warning("run %s", run.pk, exc_info=True)
@@ -68,7 +67,6 @@ def succeed(run: Run, result: Result) -> None:
     data = finite(asdict(result))
     if not move(run.pk, [State.RUNNING], State.DONE, held_by=run.attempt, result=data):
         move(run.pk, [State.CANCELLING], State.CANCELLED, held_by=run.attempt)
-        shutil.rmtree(run.out, ignore_errors=True)
 
 
 def fail(run: Run, code: str, message: str) -> None:

@@ -36,6 +36,7 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*/")
     expect(page.get_by_role("heading", name="How it was made")).to_be_visible(timeout=RUN_MS)
+    page.reload()
     expect(page.locator("[data-pictures] img")).not_to_have_count(0)
     for picture in page.locator("[data-pictures] img").all():
         picture.scroll_into_view_if_needed()

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from demos.results import Cancelled, Progress
+from demos.results import Artifact, Cancelled, Progress
 from kb.runs import queue, services
 from kb.runs import sweep as sweeping
+from kb.runs.files import file_response
 from kb.runs.lifecycle import append, move
 from kb.runs.models import Event, Run, State
 from kb.runs.perform import TimeUp, perform, time_limit
@@ -118,7 +119,36 @@ def test_cancelling_a_working_run_stops_it_at_its_next_report(submit):
     run.refresh_from_db()
     assert run.state == State.CANCELLED
     assert len(seen) < 8
-    assert not run.out.exists()
+
+
+def test_what_a_cancelled_run_had_shown_can_still_be_seen(submit):
+    run = submit()
+
+    def long(demo, paper, images, options, out, report):
+        (out / "half.png").write_bytes(b"pixels")
+        report(Progress(1, 100, "", artifact=Artifact("half", "image", "half.png", "Half.")))
+        services.cancel(run, ANN)
+        time.sleep(0.15)
+        report(Progress(2, 100, ""))
+
+    perform(claimed(), long)
+    run.refresh_from_db()
+    assert (run.state, [one["name"] for one in run.artifacts]) == (State.CANCELLED, ["half"])
+    assert file_response(run, "half.png").content == b"pixels"
+
+
+def test_a_partial_picture_is_there_for_a_page_that_asks_after_the_end(submit):
+    run = submit()
+
+    def demo(demo, paper, images, options, out, report):
+        (out / "half.png").write_bytes(b"pixels")
+        report(Progress(1, 2, "", artifact=Artifact("half", "image", "half.png", "Half.")))
+        return quick_demo(demo, paper, images, options, out, report)
+
+    perform(claimed(), demo)
+    run.refresh_from_db()
+    assert [one["name"] for one in run.artifacts] == ["picture"]
+    assert file_response(run, "half.png").status_code == 200
 
 
 def test_a_result_that_comes_after_the_cancellation_is_dropped(submit):
