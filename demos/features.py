@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from demos import images
-from demos.weights import IMAGENET_MEAN, IMAGENET_STD
+from reference_impls.mae import normalise
 
 PCA_RULE = (
     "Colours are the three main directions of the patch features (PCA), each stretched "
@@ -28,12 +28,9 @@ def feature_colours(
     module: the paper's, with `features`; its sides must be multiples of the patch.
     """
     pixels = torch.from_numpy(images.to_array(image))[None].to(device)  # (1, 3, H, W)
-    mean, std = (
-        pixels.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD)
-    )
     was_training = model.training
     model.eval()
-    tokens = module.features(model, (pixels - mean) / std)[0]    # (N, D)
+    tokens = module.features(model, normalise(pixels))[0]    # (N, D)
     model.train(was_training)
     patch = round((image.width * image.height / len(tokens)) ** 0.5)
     grid = (image.height // patch, image.width // patch)

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from demos import packs
-from demos.train import CHECKPOINTS
+from demos.fingerprint import CHECKPOINTS
 from demos.weights import Loaded, checkpoint
 from reference_impls import mae
 

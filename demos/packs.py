@@ -15,9 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 def jpegs(path: Path, key: str = "data", offsets: str = "offsets") -> Iterator[bytes]:
     """Each image's bytes, in order. Raises ValueError on a file that is no pack."""
@@ -49,10 +46,3 @@ def read_pack(path: Path, side: int) -> Tensor:
 def read_packs(paths: Sequence[Path], side: int) -> Tensor:
     """Several packs as one (N, 3, side, side) uint8."""
     return torch.cat([read_pack(path, side) for path in paths])
-
-
-def normalise(images: Tensor) -> Tensor:
-    """Floats in [0, 1], (B, 3, H, W), to ImageNet's zero mean and unit deviation."""
-    mean = images.new_tensor(IMAGENET_MEAN).view(3, 1, 1)
-    std = images.new_tensor(IMAGENET_STD).view(3, 1, 1)
-    return (images - mean) / std

@@ -25,9 +25,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from demos import packs
+from demos.fingerprint import CHECKPOINTS
 from reference_impls import mae
-
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
 
 class Lesson(Protocol):
@@ -167,7 +166,7 @@ def write(course: Course, out: Path, data: list[Path], note: str) -> None:
     card = {
         "name": out.name,
         **course.lesson.card,
-        "mean": packs.IMAGENET_MEAN, "std": packs.IMAGENET_STD,
+        "mean": mae.MEAN, "std": mae.STD,
         "trained": True,
         "source": "made by this project: python -m demos.train",
         "data": [path.stem for path in data],

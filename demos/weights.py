@@ -29,9 +29,8 @@ from demos.architecture import (
     read,
 )
 from demos.fingerprint import CHECKPOINTS, HUB_NAMES, hub_files, operator_files
+from reference_impls.mae import MEAN, STD  # ImageNet's
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 RANDOM_SEED = 0
 
 # Classes that hold the same tensors as the one that a checkpoint was made with.
@@ -185,6 +184,6 @@ def loaded(
     """The model in eval mode with its normalisation; ImageNet's where none is said."""
     side = int(getattr(model, "patch_size", 16)) * int(getattr(model, "grid", 14))
     return Loaded(
-        model.eval().requires_grad_(False), card, tuple(mean or IMAGENET_MEAN),
-        tuple(std or IMAGENET_STD), side,
+        model.eval().requires_grad_(False), card, tuple(mean or MEAN),
+        tuple(std or STD), side,
     )

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.services import free_port, wait_until
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
-def served(tmp_path: Path, free_port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    environment = os.environ | {"KB_VAR_DIR": str(tmp_path), "PORT": str(free_port)}
+def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    environment = os.environ | {"KB_VAR_DIR": str(tmp_path), "PORT": str(free_port())}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, start_new_session=True,
@@ -58,10 +59,3 @@ def test_a_worker_that_dies_is_started_again(served):
     first = family.children()[0]
     first.kill()
     wait_until(lambda: any(c.pid != first.pid and c.is_running() for c in family.children()))
-
-
-def wait_until(condition, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.1)
