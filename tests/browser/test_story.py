@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 PHOTO = Path(__file__).parent / "pictures" / "cat.jpg"
 RUN_MS = 90_000
+COLD_MS = 30_000  # the first request of a fresh server reads papers and index
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -17,11 +18,11 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
 
     box = page.get_by_role("combobox").first
     box.fill("masked autoencoder")
-    expect(page.get_by_role("option").first).to_contain_text("Masked Autoencoders")
+    expect(page.get_by_role("option").first).to_contain_text("Masked Autoencoders", timeout=COLD_MS)
     shoot(page, f"typing_{width}")
     box.press("Enter")
     first = page.locator(".hits .hit").first
-    expect(first).to_contain_text("Masked Autoencoders")
+    expect(first).to_contain_text("Masked Autoencoders", timeout=COLD_MS)
     shoot(page, f"results_{width}")
     first.get_by_role("link").first.click()
 
@@ -41,7 +42,7 @@ def test_from_a_search_to_a_reconstruction(visit, shoot, width):
     for picture in page.locator("[data-pictures] img").all():
         picture.scroll_into_view_if_needed()
         assert picture.get_attribute("alt")
-        expect(picture).to_have_js_property("complete", True)
+        expect(picture).to_have_js_property("complete", True, timeout=COLD_MS)
         assert picture.evaluate("image => image.naturalWidth") > 0
     shoot(page, f"reconstruction_{width}", full=True)
 
