@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lock audit examples clean
+.PHONY: run test mutants lock audit examples clean
 
 run: .venv/installed  ## set up what is missing, then run site and worker
 	@$(BIN)/python manage.py serve
@@ -12,6 +12,9 @@ test: .venv/installed-dev  ## set up what is missing, then every check and test
 	$(BIN)/mypy
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/pytest -n 2 --dist loadfile
+
+mutants: .venv/installed-dev  ## put classic errors into every paper's code; its tests must find each
+	$(BIN)/python -m tests.mutants
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitrine needs Python 3.11 or newer; say which with: make run PYTHON=python3.12")'

@@ -20,7 +20,7 @@ from demos import packs
 from demos.teacher import PATCH, Teacher
 from reference_impls import vit
 from reference_impls.knowledge_distillation import distillation_loss
-from reference_impls.mae import normalise
+from reference_impls.simclr import normalize
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def targets(teacher: Teacher, images: Tensor, side: int) -> tuple[Tensor, Tensor
     """The teacher's tokens (N, 1+P, 384) and attention (N, 6, P), both fp16."""
     tokens, weights = [], []
     for chunk in tqdm(images.split(32), desc="teacher"):
-        x = normalise(chunk.float() / 255)
+        x = normalize(chunk.float() / 255)
         x = F.interpolate(x, size=(side, side), mode="bicubic", antialias=True)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             t, w = teacher(x)
@@ -104,7 +104,7 @@ class DistilLesson:
             patches = tokens[:, 1:].unflatten(1, (g, g)).flip(2).flatten(1, 2)
             tokens = torch.cat([tokens[:, :1], patches], dim=1)
         brightness = 1 + 0.4 * (torch.rand(n, 3, 1, 1, generator=generator) - 0.5)
-        seen = normalise((images * brightness).clamp(0, 1))
+        seen = normalize((images * brightness).clamp(0, 1))
         projected, scores = self.learner(seen)
         attention = distillation_loss(
             scores.flatten(0, 1), weights.clamp_min(1e-8).log().flatten(0, 1), 1.0

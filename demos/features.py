@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from demos import images
-from reference_impls.mae import normalise
+from reference_impls.simclr import normalize
 
 PCA_RULE = (
     "Colours are the three main directions of the patch features (PCA), each stretched "
@@ -30,7 +30,7 @@ def feature_colours(
     pixels = torch.from_numpy(images.to_array(image))[None].to(device)  # (1, 3, H, W)
     was_training = model.training
     model.eval()
-    tokens = module.features(model, normalise(pixels))[0]    # (N, D)
+    tokens = module.features(model, normalize(pixels))[0]    # (N, D)
     model.train(was_training)
     patch = round((image.width * image.height / len(tokens)) ** 0.5)
     grid = (image.height // patch, image.width // patch)

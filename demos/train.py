@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from demos import packs
 from demos.fingerprint import CHECKPOINTS
-from reference_impls import mae
+from reference_impls import mae, simclr
 
 
 class Lesson(Protocol):
@@ -166,7 +166,7 @@ def write(course: Course, out: Path, data: list[Path], note: str) -> None:
     card = {
         "name": out.name,
         **course.lesson.card,
-        "mean": mae.MEAN, "std": mae.STD,
+        "mean": simclr.MEAN, "std": simclr.STD,
         "trained": True,
         "source": "made by this project: python -m demos.train",
         "data": [path.stem for path in data],

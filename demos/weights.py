@@ -29,7 +29,7 @@ from demos.architecture import (
     read,
 )
 from demos.fingerprint import CHECKPOINTS, HUB_NAMES, hub_files, operator_files
-from reference_impls.mae import MEAN, STD  # ImageNet's
+from reference_impls.simclr import MEAN, STD  # ImageNet's
 
 RANDOM_SEED = 0
 

@@ -7,9 +7,8 @@ Differs:  1. `build` takes a ViT as encoder; the paper's is a ResNet-50. `BYOL` 
           2. the target starts as a copy of the online network; the official code draws
              it anew and reports no difference
           3. one process: the paper's batch norm over all devices is the caller's
-          4. crops are resampled bicubically from the whole image without a low-pass
-             filter, at positions between pixels; upstream cuts at whole pixels
-          5. blur repeats the border's pixels; upstream pads with black
+          4. the augmentations are those of `simclr`, with what differs there: crops at
+             positions between pixels, blur that repeats the border
 Checked:  google-deepmind/deepmind-research@f5de0ed (JAX): loss and gradients to 1e-9,
           tau and the average's path over five updates to 1e-10
 
@@ -20,16 +19,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from reference_impls.vit import ViT
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per channel
+from reference_impls import simclr
+from reference_impls.simclr import normalize, sometimes
+from reference_impls.vit import ViT, patch_tokens
 
 
 @dataclass(frozen=True)
@@ -61,149 +60,18 @@ TINY = Config(
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """One distribution of views. Strengths and probabilities shared by T and T'."""
+class Augmentation(simclr.Augmentation):
+    """SimCLR's distribution of views at half its strength, and solarising."""
 
-    blur: float                    # probability
-    solarize: float                # probability
-    area: tuple[float, float] = (0.08, 1.0)  # of a crop, as a share of the image
-    jitter: float = 0.8            # probability
     brightness: float = 0.4
     contrast: float = 0.4
     saturation: float = 0.2
-    hue: float = 0.1               # in turns of the colour circle
-    grey: float = 0.2              # probability
+    hue: float = 0.1
+    solarize: float = 0.0          # probability
 
 
-T = Augmentation(blur=1.0, solarize=0.0)
+T = Augmentation(blur=1.0)
 T_PRIME = Augmentation(blur=0.1, solarize=0.2)
-
-
-def draw(generator: Generator, shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Uniform numbers in [0, 1) with the dtype and on the device of `like`."""
-    numbers = torch.rand(shape, generator=generator, device=generator.device)
-    return numbers.to(like)
-
-
-def sometimes(
-    images: Tensor,
-    probability: float,
-    generator: Generator,
-    change: Callable[[Tensor], Tensor],
-) -> Tensor:
-    """`change` for each image with this probability, and the others as they are."""
-    chosen = draw(generator, (len(images),), images) < probability  # (B,)
-    if not chosen.any():
-        return images
-    out = images.clone()
-    out[chosen] = change(images[chosen])
-    return out
-
-
-def random_resized_crop(
-    images: Tensor, size: int, area: tuple[float, float], generator: Generator
-) -> Tensor:
-    """A random window of each image, resized: (B, 3, H, W) to (B, 3, size, size).
-
-    Its share of the image is uniform in `area`, the logarithm of its aspect ratio in
-    log(3/4) to log(4/3); a side that does not fit is cut to the image's.
-    """
-    B, _, H, W = images.shape
-    u = draw(generator, (4, B), images)
-    share = area[0] + (area[1] - area[0]) * u[0]                  # (B,)
-    ratio = torch.exp((2 * u[1] - 1) * math.log(4 / 3))           # (B,)  width / height
-    w = (share * ratio * H / W).sqrt().clamp(max=1)               # (B,)  of the width
-    h = (share / ratio * W / H).sqrt().clamp(max=1)               # (B,)  of the height
-    x, y = (2 * u[2] - 1) * (1 - w), (2 * u[3] - 1) * (1 - h)     # centres in [-1, 1]
-    pixels = (2 * torch.arange(size).to(images) + 1) / size - 1   # (S,)  in [-1, 1]
-    columns = (x[:, None] + w[:, None] * pixels)[:, None, :].expand(B, size, size)
-    rows = (y[:, None] + h[:, None] * pixels)[:, :, None].expand(B, size, size)
-    grid = torch.stack([columns, rows], dim=-1)                   # (B, S, S, 2)
-    crops = F.grid_sample(images, grid, "bicubic", "border", align_corners=False)
-    return crops.clamp(0, 1)                                      # (B, 3, S, S)
-
-
-def rgb_to_hsv(images: Tensor) -> Tensor:
-    """(B, 3, H, W) in [0, 1] to hue (in turns), saturation and value."""
-    value, largest = images.max(dim=1)                            # (B, H, W)
-    spread = value - images.amin(dim=1)                           # (B, H, W)
-    ahead = images.roll(-1, dims=1) - images.roll(-2, dims=1)     # g - b, b - r, r - g
-    ahead = ahead.gather(1, largest[:, None]).squeeze(1)          # (B, H, W)
-    coloured = spread > 0
-    hue = largest.to(images) / 3 + ahead / (6 * torch.where(coloured, spread, 1))
-    saturation = spread / torch.where(value > 0, value, 1)
-    return torch.stack([hue.where(coloured, 0) % 1, saturation, value], dim=1)
-
-
-def hsv_to_rgb(hsv: Tensor) -> Tensor:
-    """The way back; hue counts modulo one turn."""
-    hue, saturation, value = hsv.unsqueeze(2).unbind(dim=1)       # each (B, 1, H, W)
-    sixth = hsv.new_tensor([5, 3, 1]).view(1, 3, 1, 1)
-    k = (sixth + 6 * hue) % 6                                     # (B, 3, H, W)
-    dip = torch.minimum(k, 4 - k).clamp(0, 1)                     # (B, 3, H, W)
-    return value - value * saturation * dip
-
-
-def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
-    return images + offset
-
-
-def adjust_contrast(images: Tensor, offset: Tensor) -> Tensor:
-    mean = images.mean(dim=(2, 3), keepdim=True)                  # (B, 3, 1, 1)
-    return mean + (1 + offset) * (images - mean)
-
-
-def adjust_saturation(images: Tensor, offset: Tensor) -> Tensor:
-    hue, saturation, value = rgb_to_hsv(images).split(1, dim=1)   # each (B, 1, H, W)
-    saturation = (saturation * (1 + offset)).clamp(0, 1)
-    return hsv_to_rgb(torch.cat([hue, saturation, value], dim=1))
-
-
-def adjust_hue(images: Tensor, offset: Tensor) -> Tensor:
-    hue, saturation, value = rgb_to_hsv(images).split(1, dim=1)   # each (B, 1, H, W)
-    return hsv_to_rgb(torch.cat([hue + offset, saturation, value], dim=1))
-
-
-def color_jitter(images: Tensor, how: Augmentation, generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation and hue, each by a random offset of its own.
-
-    Every image has its own order of the four.
-    """
-    strengths = images.new_tensor(
-        [how.brightness, how.contrast, how.saturation, how.hue]
-    )
-    changes = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
-    B, out = len(images), images.clone()
-    offsets = (2 * draw(generator, (B, 4), images) - 1) * strengths  # (B, 4)
-    order = draw(generator, (B, 4), images).argsort(dim=1)        # (B, 4)
-    for turn in range(4):
-        for i, change in enumerate(changes):
-            rows = (order[:, turn] == i).nonzero().squeeze(1)
-            offset = offsets[rows, i].view(-1, 1, 1, 1)
-            out[rows] = change(out[rows], offset).clamp(0, 1)
-    return out
-
-
-def greyscale(images: Tensor) -> Tensor:
-    """Luma in all three channels."""
-    luma = images.new_tensor([0.2989, 0.5870, 0.1140]).view(1, 3, 1, 1)
-    return (images * luma).sum(dim=1, keepdim=True).expand_as(images)
-
-
-def gaussian_blur(images: Tensor, generator: Generator) -> Tensor:
-    """Sigma uniform in 0.1 to 2 pixels, the window a tenth of the image (23 of 224)."""
-    B, C, H, W = images.shape
-    radius = max(1, H // 20)
-    sigma = 0.1 + 1.9 * draw(generator, (B, 1), images)           # (B, 1)
-    d = torch.arange(-radius, radius + 1).to(images)              # (k,)
-    kernel = torch.softmax(-d.square() / (2 * sigma.square()), dim=1)  # (B, k)
-    kernel = kernel.repeat_interleave(C, dim=0)[:, None]          # (BC, 1, k)
-    x = F.pad(images, (radius,) * 4, mode="replicate").flatten(0, 1)[None]
-    # Autocast would run the convolution, and so the pixels, in half precision.
-    with torch.autocast(images.device.type, enabled=False):
-        x = F.conv2d(x, kernel[..., None, :], groups=B * C)       # (1, BC, H + 2r, W)
-        x = F.conv2d(x, kernel[..., None], groups=B * C)          # (1, BC, H, W)
-    return x.view(B, C, H, W)
 
 
 def solarize(images: Tensor) -> Tensor:
@@ -214,28 +82,12 @@ def solarize(images: Tensor) -> Tensor:
 def augment(
     images: Tensor, how: Augmentation, size: int, generator: Generator
 ) -> Tensor:
-    """One view of each image, every image with its own luck, in the paper's order.
+    """One view of each image: SimCLR's changes in SimCLR's order, then solarising.
 
     images: (B, 3, H, W) in [0, 1]. Returns (B, 3, size, size) in [0, 1].
     """
-    x = random_resized_crop(images, size, how.area, generator)    # -- crop
-    x = sometimes(x, 0.5, generator, lambda x: x.flip(-1))        # -- flip
-    x = sometimes(
-        x, how.jitter, generator, lambda x: color_jitter(x, how, generator)
-    )                                                             # -- jitter
-    x = sometimes(x, how.grey, generator, greyscale)              # -- greyscale
-    x = sometimes(
-        x, how.blur, generator, lambda x: gaussian_blur(x, generator)
-    )                                                             # -- blur
-    x = sometimes(x, how.solarize, generator, solarize)           # -- solarise
-    return x.clamp(0, 1)
-
-
-def normalize(images: Tensor) -> Tensor:
-    """Pixels in [0, 1] to the encoder's input, by ImageNet's mean and deviation."""
-    mean = images.new_tensor(MEAN).view(1, 3, 1, 1)
-    std = images.new_tensor(STD).view(1, 3, 1, 1)
-    return (images - mean) / std
+    x = simclr.augment(images, how, size, generator)
+    return sometimes(x, how.solarize, generator, solarize)        # -- solarise
 
 
 def views(images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -321,7 +173,9 @@ class BYOL(nn.Module):
 
 def regression_loss(p: Tensor, z_target: Tensor) -> Tensor:
     """Squared distance of unit vectors, 2 - 2 cos (Eq. 2). (B, D) twice to (B,)."""
-    return 2 - 2 * F.cosine_similarity(p, z_target, dim=1)        # (B,)  -- distance
+    length = p.norm(dim=1).clamp(min=1e-12)                       # (B,)
+    cosine = (p * F.normalize(z_target, dim=1)).sum(dim=1) / length  # (B,)
+    return 2 - 2 * cosine                                         # (B,)  -- distance
 
 
 def byol_loss(p1: Tensor, p2: Tensor, z1_target: Tensor, z2_target: Tensor) -> Tensor:
@@ -413,12 +267,9 @@ def feature_spread(z: Tensor) -> float:
     return F.normalize(z, dim=1).std(dim=0).mean().item()
 
 
-@torch.no_grad()
 def features(model: BYOL, images: Tensor) -> Tensor:
     """Patch tokens of the online encoder. images: (B, 3, H, W), normalised.
 
     Returns (B, N, width), after the final norm, without the class token.
     """
-    if not isinstance(model.encoder, ViT):
-        raise ValueError("only a ViT has patch tokens; make the model with `build`")
-    return model.encoder.forward_features(images)[:, model.encoder.num_prefix:]
+    return patch_tokens(model.encoder, images)

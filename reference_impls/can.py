@@ -5,7 +5,7 @@ Paper:    Mishra et al., "A simple, efficient and scalable contrastive masked
 Differs:  1. hidden patches are reconstructed clean, as the paper has it; the released
              code aims at the noisy image (`target="noisy"`), by an addition in place
           2. sigma_max is 0.05; the released code parses that value but runs with 0.1
-          3. negatives come from this process's batch, as in the released code
+          3. negatives come from all processes; the released code's from its own
           4. colour jitter runs in one fixed order and turns hue as a rotation of RGB
 Checked:  shlokk/mae-contrastive@12d2ba5: whole model with gradients, embedding to 1e-5,
           contrastive loss to 2e-5 (and against lightly's)
@@ -25,9 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_impls.mae import MAE, mae_loss, normalise, random_crop
+from reference_impls.mae import MAE, mae_loss, random_crop
 from reference_impls.mae import Config as MAEConfig
 from reference_impls.mae import features as encoded_patches
+from reference_impls.simclr import normalize, nt_xent_loss
 
 Target = Literal["clean", "noisy"]
 
@@ -53,32 +54,6 @@ TINY = Config(
     decoder_embed_dim=96, decoder_depth=2, decoder_num_heads=3,
     pe_dims=32, batch=64,
 )
-
-
-def nt_xent_loss(
-    z1: Tensor, z2: Tensor, temperature: float = 0.1, normalize: bool = True
-) -> Tensor:
-    """Pick the other view out of the batch: SimCLR's loss, mean over 2B anchors.
-
-    z1, z2: (B, Z), row i of both from one image. `normalize` brings them to unit
-    length. The softmax runs over 2B - 1 candidates: the partner and 2B - 2 negatives.
-    """
-    if z1.shape != z2.shape or z1.ndim != 2:
-        raise ValueError(
-            f"views {tuple(z1.shape)} and {tuple(z2.shape)} must have one shape (B, Z)"
-        )
-    if temperature <= 0:
-        raise ValueError(f"temperature {temperature} must be above 0")
-    z = torch.cat([z1, z2])                                     # (2B, Z)
-    # Cosines divided by a small tau do not survive half precision.
-    with torch.autocast(z.device.type, enabled=False):
-        z = z.to(torch.promote_types(z.dtype, torch.float32))
-        z = F.normalize(z, dim=1) if normalize else z
-        logits = z @ z.T / temperature                          # (2B, 2B)  -- cosines
-        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
-        logits = logits.masked_fill(itself, -torch.inf)         # -- candidates
-        partner = torch.arange(len(z), device=z.device).roll(len(z1))  # (2B,)
-        return F.cross_entropy(logits, partner)                 # ()  -- NT-Xent
 
 
 def noise_level_embedding(sigma: Tensor, dim: int) -> Tensor:
@@ -185,7 +160,7 @@ class CAN(MAE):
         pred = self.forward_decoder(latent, ids_restore)        # (2B, N, p*p*3)
 
         rec, denoise = self.losses(imgs, added, pred, mask)
-        contrastive = nt_xent_loss(z1, z2, self.temperature)
+        contrastive = nt_xent_loss(z1, z2, self.temperature)    # ()  -- contrast
         return {
             "loss": can_loss(rec, denoise, contrastive, **self.weights),
             "loss_rec": rec, "loss_noise": denoise, "loss_contrastive": contrastive,
@@ -228,7 +203,7 @@ def views(
         x = torch.where(draw(0, 1) < 0.2, grey(x).expand_as(x), x)
         return torch.where(draw(0, 1) < 0.5, blur(x, draw(0.1, 2.0)), x)
 
-    return normalise(torch.cat([one_view(), one_view()]))       # (2B, 3, S, S)
+    return normalize(torch.cat([one_view(), one_view()]))       # (2B, 3, S, S)
 
 
 def grey(x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.linalg import vector_norm
 
 from reference_impls.vit import Block, ViT
 
@@ -219,18 +220,19 @@ class Lamb(torch.optim.Optimizer):
             group["step"] += 1
             for p in group["params"]:
                 if p.grad is not None:
-                    u = self._direction(p, p.grad / clip, group)
-                    p.sub_(group["lr"] * trust_ratio(p, u, group) * u)  # -- step
+                    u = self._direction(p, p.grad * clip, group)
+                    ratio = trust_ratio(p, u, group)
+                    p.addcmul_(u, ratio, value=-group["lr"])  # -- step
         return loss
 
     def _clip(self) -> Tensor | float:
-        """What to divide every gradient by: the global norm over its bound, or 1."""
+        """What to scale every gradient by: the bound over the global norm, or 1."""
         grads = [p.grad for g in self.param_groups for p in g["params"]
                  if p.grad is not None]
         if self.max_grad_norm is None or not grads:
             return 1.0
-        norm = torch.stack([grad.norm() for grad in grads]).norm()
-        return (norm / self.max_grad_norm).clamp(min=1.0)  # -- clip
+        norm = vector_norm(torch.stack([vector_norm(grad) for grad in grads]))
+        return (self.max_grad_norm / norm).clamp(max=1.0)  # -- clip
 
     def _direction(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
         """u: Adam's step, bias corrected, and the decay of the weights."""
@@ -239,16 +241,17 @@ class Lamb(torch.optim.Optimizer):
             state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
         state["m"].lerp_(grad, 1 - beta1)                              # -- m
         state["v"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)   # -- v
-        m_hat = state["m"] / (1 - beta1**t)
-        v_hat = state["v"] / (1 - beta2**t)
-        return m_hat / (v_hat.sqrt() + group["eps"]) + group["weight_decay"] * p  # -- u
+        v_hat = state["v"] * (1 / (1 - beta2**t))
+        decay, root = group["weight_decay"] * p, v_hat.sqrt_().add_(group["eps"])
+        # decay + m_hat / root: the correction of m enters as a factor.
+        return decay.addcdiv_(state["m"], root, value=1 / (1 - beta1**t))  # -- u
 
 
-def trust_ratio(p: Tensor, u: Tensor, group: dict[str, Any]) -> Tensor | float:
+def trust_ratio(p: Tensor, u: Tensor, group: dict[str, Any]) -> Tensor:
     """||w|| / ||u||, and 1 where either is 0 or the group is not adapted."""
     if group["weight_decay"] == 0 and not group["always_adapt"]:
-        return 1.0
-    w_norm, u_norm = p.norm(), u.norm()
+        return p.new_ones(())
+    w_norm, u_norm = vector_norm(p), vector_norm(u)
     defined = (w_norm > 0) & (u_norm > 0)
     ratio = torch.where(defined, w_norm / u_norm, 1.0)  # -- trust ratio
     return ratio.clamp(max=1.0) if group["trust_clip"] else ratio

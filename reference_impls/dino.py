@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from reference_impls import byol
-from reference_impls.vit import Interpolation, ViT
+from reference_impls.vit import Interpolation, ViT, patch_tokens
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,9 @@ class DinoVisionTransformer(ViT):
         x = self.embed(x)
         for block in self.blocks[:-1]:
             x = block(x)
-        return self.blocks[-1].attend(x)[1]   # (B, h, T, T)  -- last attention
+        last = self.blocks[-1]
+        _, weights = last.attn(last.norm1(x), need_weights=True)
+        return weights                        # (B, h, T, T)  -- last attention
 
     def get_intermediate_layers(self, x: Tensor, n: int = 1) -> list[Tensor]:
         """All tokens behind each of the last n layers, each (B, T, D), normalised."""
@@ -288,11 +290,12 @@ def dino_loss(
         )
     q = teacher_targets(teacher_logits, center, teacher_temp)     # (2*B, K)  -- P_t
     log_p = F.log_softmax(student_logits / student_temp, dim=-1)  # (V*B, K)  -- log P_s
-    q, log_p = q.view(2, B, K), log_p.view(ncrops, B, K)
-    # The sum over pairs is a product of sums; only the same-view pairs must come off.
-    every_pair = (q.sum(0) * log_p.sum(0)).sum(-1)        # (B,)  -- every pair
-    same_view = (q * log_p[:2]).sum(0).sum(-1)            # (B,)  -- same view
-    return -(every_pair - same_view).mean() / (2 * (ncrops - 1))  # ()  -- mean
+    q = q.view(2, B, K)
+    large, small = log_p.view(ncrops, B, K).split([2, ncrops - 2])
+    # A global view meets the other one's target, a local view both targets.
+    crossed = (q.flip(0) * large).sum((0, 2))             # (B,)  -- global pairs
+    local = (q.sum(0) * small.sum(0)).sum(-1)             # (B,)  -- local pairs
+    return -(crossed + local).mean() / (2 * (ncrops - 1))  # ()  -- mean
 
 
 @torch.no_grad()
@@ -457,12 +460,9 @@ def target_use(q: Tensor) -> dict[str, float]:
     return {"spread": spread.item(), "used": used.item()}
 
 
-@torch.no_grad()
 def features(model: DINO, images: Tensor) -> Tensor:
     """Patch tokens of the teacher. images: (B, 3, H, W), normalised.
 
     Returns (B, N, D), after the final norm, without the class token.
     """
-    if not isinstance(model.encoder, ViT):
-        raise ValueError("only a ViT has patch tokens; make the model with `build`")
-    return model.encoder.forward_features(images)[:, model.encoder.num_prefix:]
+    return patch_tokens(model.encoder, images)

@@ -55,12 +55,11 @@ def attention(
     q: (..., n, d); k, v: (..., m, d). Returns (..., n, d) and, on request, the
     weights (..., n, m), whose rows sum to 1.
     """
-    # On a CPU the fused kernel's backward pass is the slower of the two.
-    if need_weights or (torch.is_grad_enabled() and q.device.type == "cpu"):
-        scores = q * q.shape[-1] ** -0.5 @ k.mT             # (..., n, m)
-        weights = scores.softmax(dim=-1)              # (..., n, m)  -- softmax
-        return weights @ v, weights if need_weights else None
-    return F.scaled_dot_product_attention(q, k, v), None  # (..., n, d)
+    if not need_weights:  # the same in one kernel: the table is never written
+        return F.scaled_dot_product_attention(q, k, v), None
+    scores = q * q.shape[-1] ** -0.5 @ k.mT           # (..., n, m)
+    weights = scores.softmax(dim=-1)                  # (..., n, m)  -- softmax
+    return weights @ v, weights                       # (..., n, d)
 
 
 class HiLo(nn.Module):
@@ -118,16 +117,18 @@ class HiLo(nn.Module):
 
     def hifi(self, x: Tensor, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """High frequencies: attention inside windows of s x s. x: (B, H, W, C)."""
-        B, H, W, C = x.shape
-        s, rows, cols = self.s, H // self.s, W // self.s
-        x = x.reshape(B, rows, s, cols, s, C).transpose(2, 3)
-        x = x.reshape(B, rows * cols, s * s, C)              # (B, M, ss, C)  -- windows
-        qkv = self.h_qkv(x).reshape(B, -1, s * s, 3, self.h_heads, self.d)
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)                # (B, M, h_hi, ss, d)
+        B, H, W, _ = x.shape
+        s, h, rows, cols = self.s, self.h_heads, H // self.s, W // self.s
+        # The linear map acts on each pixel alone, so windows may be cut behind it.
+        qkv = self.h_qkv(x).view(B, rows, s, cols, s, 3, h, self.d)
+        qkv = qkv.permute(5, 0, 1, 3, 6, 2, 4, 7)  # (3, B, rows, cols, h_hi, s, s, d)
+        windows = qkv.reshape(3, -1, h, s * s, self.d)         # -- windows
+        q, k, v = windows                                      # (B*M, h_hi, ss, d)
         out, weights = attention(q, k, v, need_weights)        # as q  -- Hi-Fi
-        out = out.transpose(2, 3).reshape(B, rows, cols, s, s, self.h_dim)
-        out = out.transpose(2, 3).reshape(B, H, W, self.h_dim)
-        return self.h_proj(out), weights
+        out = out.unflatten(2, (s, s)).unflatten(0, (B, rows, cols))
+        out = out.permute(0, 1, 4, 2, 5, 3, 6)         # (B, rows, s, cols, s, h_hi, d)
+        out = self.h_proj(out.reshape(B, H, W, self.h_dim))
+        return out, None if weights is None else weights.unflatten(0, (B, -1))
 
     def lofi(self, x: Tensor, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Low frequencies: every position asks the pooled map. x: (B, H, W, C)."""

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_impls.simclr import normalize
 from reference_impls.vit import Block, PatchEmbed, interpolate_pos_embed
 
 
@@ -54,16 +55,6 @@ TINY = Config(
 )
 
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue
-STD = (0.229, 0.224, 0.225)
-
-
-def normalise(images: Tensor) -> Tensor:
-    """(B, 3, H, W) in [0, 1] to mean 0 and deviation 1 over ImageNet."""
-    mean, std = images.new_tensor(MEAN), images.new_tensor(STD)   # (3,)
-    return (images - mean[:, None, None]) / std[:, None, None]
-
-
 def views(
     images: Tensor, generator: torch.Generator | None = None, config: Config = TINY
 ) -> Tensor:
@@ -71,7 +62,7 @@ def views(
 
     images: (B, 3, H, W) in [0, 1]. Returns (B, 3, img_size, img_size), normalised.
     """
-    return normalise(random_crop(images, generator, config))
+    return normalize(random_crop(images, generator, config))
 
 
 def random_crop(
@@ -84,7 +75,7 @@ def random_crop(
     B, device = len(images), images.device
 
     def draw(low: float, high: float) -> Tensor:
-        u = torch.rand(B, generator=generator, device=device)
+        u = torch.rand(B, generator=generator, device=device).to(images)
         return low + (high - low) * u
 
     area = draw(*config.crop_scale)                            # (B,)
@@ -143,6 +134,16 @@ def get_2d_sincos_pos_embed(
     return np.concatenate([np.zeros((1, embed_dim)), table]) if cls_token else table
 
 
+def take(x: Tensor, ids: Tensor) -> Tensor:
+    """Tokens ids[b] of each x[b]: (B, N, D) and (B, K) to (B, K, D).
+
+    Whole rows of one long table: `gather` adds its gradient number by number, slowly.
+    """
+    B, N, D = x.shape
+    rows = ids + N * torch.arange(B, device=ids.device)[:, None]    # (B, K)
+    return x.reshape(B * N, D).index_select(0, rows.flatten()).view(B, -1, D)
+
+
 def random_masking(
     x: Tensor, mask_ratio: float, noise: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -152,7 +153,7 @@ def random_masking(
     Returns the kept tokens (B, K, D) in order of their noise, the mask (B, N) with 1
     for removed, and ids_restore (B, N), which puts [kept, removed] back in place.
     """
-    B, N, D = x.shape
+    B, N, _ = x.shape
     if not 0 <= mask_ratio < 1:
         raise ValueError(f"mask_ratio {mask_ratio} must be in [0, 1)")
     if noise is None:
@@ -163,16 +164,17 @@ def random_masking(
         )
     keep = int(N * (1 - mask_ratio))                            # K  -- K
     ids_shuffle = noise.argsort(dim=1)                          # (B, N)  -- shuffle
-    ids_restore = ids_shuffle.argsort(dim=1)                    # (B, N)
-    kept = ids_shuffle[:, :keep, None].expand(-1, -1, D)        # (B, K, D)
+    places = torch.arange(N, device=x.device).expand(B, N)
+    ids_restore = places.scatter(1, ids_shuffle, places)        # (B, N)  the inverse
     mask = (ids_restore >= keep).to(x.dtype)                    # (B, N)  -- mask
-    return x.gather(1, kept), mask, ids_restore
+    return take(x, ids_shuffle[:, :keep]), mask, ids_restore
 
 
 def patch_statistics(target: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each patch's pixels, (B, N, 1) each; variance unbiased."""
     mean = target.mean(dim=-1, keepdim=True)                    # (B, N, 1)
-    var = target.var(dim=-1, keepdim=True)                      # (B, N, 1)
+    squares = (target - mean).square().sum(dim=-1, keepdim=True)  # (B, N, 1)
+    var = squares / (target.shape[-1] - 1)                      # -- unbiased
     return mean, (var + 1e-6).sqrt()
 
 
@@ -196,7 +198,8 @@ def mae_loss(
     if norm_pix_loss:
         mean, deviation = patch_statistics(target)
         target = (target - mean) / deviation                    # -- normalised pixels
-    per_patch = (pred - target).square().mean(dim=-1)           # (B, N)  -- per patch
+    squares = F.mse_loss(pred, target, reduction="none")        # (B, N, p*p*3)
+    per_patch = squares.sum(dim=-1) / target.shape[-1]          # (B, N)  -- per patch
     return (per_patch * mask).sum() / mask.sum()                # ()  -- masked mean
 
 
@@ -276,8 +279,7 @@ class MAE(nn.Module):
         gaps = ids_restore.shape[1] + 1 - T                     # N - K
         masked = self.mask_token.to(x.dtype).expand(B, gaps, M)
         tokens = torch.cat([x[:, 1:], masked], 1)       # (B, N, M)  -- mask tokens
-        order = ids_restore[..., None].expand(-1, -1, M)
-        tokens = tokens.gather(1, order)                        # -- unshuffle
+        tokens = take(tokens, ids_restore)                      # -- unshuffle
         x = torch.cat([x[:, :1], tokens], dim=1)                # (B, 1+N, M)
         x = x + self.decoder_pos_embed
         for block in self.decoder_blocks:

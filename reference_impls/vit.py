@@ -86,17 +86,15 @@ class Attention(nn.Module):
         B, T, D = x.shape
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)  # -- q, k, v
         q, k, v = qkv.permute(2, 0, 3, 1, 4)          # each (B, h, T, d)
-        # On a CPU the fused kernel's backward pass is the slower one (about 1.7 times).
-        explicit = need_weights or (torch.is_grad_enabled() and x.device.type == "cpu")
-        if explicit:
-            scores = q @ k.mT * q.shape[-1] ** -0.5   # (B, h, T, T)  -- scores
+        weights = None
+        if need_weights:
+            scores = q * q.shape[-1] ** -0.5 @ k.mT   # (B, h, T, T)  -- scores
             weights = scores.softmax(dim=-1)          # (B, h, T, T)  -- A
-            mixed = weights.to(v.dtype) @ v           # (B, h, T, d)  -- A v
-        else:
-            weights = None
+            mixed = weights @ v                       # (B, h, T, d)  -- A v
+        else:  # the same, and A never lies in memory
             mixed = F.scaled_dot_product_attention(q, k, v)
         out = self.proj(mixed.transpose(1, 2).reshape(B, T, D))  # (B, T, D)  -- W_o
-        return out, weights if need_weights else None
+        return out, weights
 
 
 class Mlp(nn.Module):
@@ -166,6 +164,26 @@ def sincos_2d_pos_embed(h: int, w: int, dim: int, temperature: float = 1e4) -> T
     return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=1)[None]  # (1, N, D)
 
 
+def resampling(old: int, new: int, mode: Interpolation, like: Tensor) -> Tensor:
+    """How much of each old row a new row takes: (new, old).
+
+    Interpolation is linear, so what it makes of the unit vectors says everything.
+    """
+    eye = torch.eye(old).to(like)[None, None]         # (1, 1, old, old)
+    if mode == "bilinear_corners":
+        size = (new, old)
+        rows = F.interpolate(eye, size=size, mode="bilinear", align_corners=True)
+    elif mode == "dino":
+        scale = ((new + 0.1) / old, 1.0)
+        rows = F.interpolate(eye, scale_factor=scale, mode="bicubic")
+    elif mode in ("bicubic", "bicubic_antialias"):
+        antialias = mode == "bicubic_antialias"
+        rows = F.interpolate(eye, size=(new, old), mode="bicubic", antialias=antialias)
+    else:
+        raise ValueError(f"unknown interpolation {mode!r}; choose from {Interpolation}")
+    return rows[0, 0]
+
+
 def interpolate_pos_embed(
     pos_embed: Tensor,
     new_hw: tuple[int, int],
@@ -188,18 +206,14 @@ def interpolate_pos_embed(
         )
     if (h, w) == tuple(new_hw):
         return pos_embed
-    grid = grid.unflatten(1, (h, w)).permute(0, 3, 1, 2)   # (1, D, h, w)
-    if mode == "bilinear_corners":
-        grid = F.interpolate(grid, size=new_hw, mode="bilinear", align_corners=True)
-    elif mode == "dino":
-        scale = ((new_hw[0] + 0.1) / h, (new_hw[1] + 0.1) / w)
-        grid = F.interpolate(grid, scale_factor=scale, mode="bicubic")
-    elif mode in ("bicubic", "bicubic_antialias"):
-        antialias = mode == "bicubic_antialias"
-        grid = F.interpolate(grid, size=new_hw, mode="bicubic", antialias=antialias)
-    else:
-        raise ValueError(f"unknown interpolation {mode!r}; choose from {Interpolation}")
-    return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
+    rows, columns = (
+        resampling(old, new, mode, pos_embed)
+        for old, new in zip((h, w), new_hw, strict=True)
+    )
+    with torch.autocast(pos_embed.device.type, enabled=False):
+        grid = rows @ grid.unflatten(1, (h, w)).flatten(2)     # (1, h', w*D)
+        grid = columns @ grid.unflatten(2, (w, -1))            # (1, h', w', D)
+    return torch.cat([prefix, grid.flatten(1, 2)], dim=1)
 
 
 class ViT(nn.Module):
@@ -309,6 +323,17 @@ class ViT(nn.Module):
             x, weights = block.attend(x)
             maps.append(weights)
         return maps
+
+
+@torch.no_grad()
+def patch_tokens(encoder: nn.Module, images: Tensor) -> Tensor:
+    """The tokens of the patches alone, after the final norm.
+
+    encoder: a ViT. images: (B, 3, H, W), normalised. Returns (B, N, D).
+    """
+    if not isinstance(encoder, ViT):
+        raise ValueError("only a ViT has patch tokens; make the model with `build`")
+    return encoder.forward_features(images)[:, encoder.num_prefix:]
 
 
 # Looking inside (Fig. 7)

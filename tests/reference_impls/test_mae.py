@@ -411,6 +411,13 @@ def test_views_stay_inside_the_picture_and_repeat_with_the_generator():
     assert not torch.equal(crops, crops_of(images, seed=2))
 
 
+def test_views_of_double_precision_stay_so_and_are_the_same():
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    crops = crops_of(images.double())
+    assert crops.dtype == torch.float64
+    torch.testing.assert_close(crops.float(), crops_of(images), atol=1e-4, rtol=0)
+
+
 def test_views_are_normalised_as_the_encoder_wants_them():
     grey = torch.full((1, 3, 64, 64), 0.5)
     crops = mae.views(grey, torch.Generator().manual_seed(0))

@@ -39,12 +39,14 @@ def from_case(case) -> vit.ViT:
 
 
 @pytest.mark.parametrize("case", cases("vit", function="ViT"), ids=str)
-@pytest.mark.parametrize("gradients", [True, False], ids=["explicit", "fused"])
-def test_logits_and_tokens_equal_upstream(case, gradients):
+@pytest.mark.parametrize("attention", ["fused", "explicit"])
+def test_logits_and_tokens_equal_upstream(case, attention):
     model = from_case(case)
-    with torch.set_grad_enabled(gradients):
-        ours = {"logits": model(case["x"]), "tokens": model.forward_features(case["x"])}
-        case.check(**{name: ours[name] for name in case.card["outputs"]})
+    if attention == "explicit":
+        for block in model.blocks:
+            block.forward = lambda x, block=block: block.attend(x)[0]
+    ours = {"logits": model(case["x"]), "tokens": model.forward_features(case["x"])}
+    case.check(**{name: ours[name] for name in case.card["outputs"]})
 
 
 @pytest.mark.parametrize("case", cases("vit", function="learned_2d_pos_embed"), ids=str)
@@ -63,8 +65,9 @@ def test_interpolated_positions_equal_each_projects_own(case):
     c = case.params
     new = c.get("new_grid") or (c["image_h"] // c["patch"], c["image_w"] // c["patch"])
     new_hw = (new, new) if isinstance(new, int) else new
-    prefix = c.get("num_prefix", 1)
-    case.check(**{mode: vit.interpolate_pos_embed(case["pos_embed"], new_hw, prefix, mode) for mode in case.card["outputs"]})
+    old_hw = (c["old_grid"],) * 2 if isinstance(c["old_grid"], int) else tuple(c["old_grid"])
+    given = (case["pos_embed"], new_hw, c.get("num_prefix", 1))
+    case.check(**{mode: vit.interpolate_pos_embed(*given, mode, old_hw) for mode in case.card["outputs"]})
 
 
 @pytest.mark.parametrize("case", cases("vit", function="mean_attention_distance"), ids=str)
@@ -328,20 +331,28 @@ def test_the_same_seed_builds_and_computes_the_same():
     assert torch.equal(small_vit()(images()), small_vit()(images()))
 
 
-@pytest.mark.parametrize("pos", ["1d", "2d", "sincos2d"])
-def test_it_compiles_to_one_graph_and_keeps_dtype(pos):
-    model, x = small_vit(pos=pos).double(), images().double()
-    compiled = torch.compile(model, fullgraph=True, backend="eager")
+def test_it_compiles_to_one_graph_on_another_size_too():
+    model, x = small_vit(depth=1), images(24, 40)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x), model(x))
+
+
+@pytest.mark.parametrize("pos", ["1d", "2d", "sincos2d", "none"])
+def test_dtype_is_kept(pos):
+    model, x = small_vit(pos=pos).double(), images(24, 40).double()
     assert model(x).dtype == torch.float64
     assert all(weights.dtype == torch.float64 for weights in model.get_attention(x))
 
 
-def test_it_runs_under_autocast():
+def test_logits_under_autocast_are_close_and_positions_keep_full_precision():
+    torch.manual_seed(0)
+    model, x = vit.ViT(**SMALL), images(24, 40)
+    nn.init.normal_(model.head.weight)
+    full, places = model(x), model.positions((3, 5))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        model = small_vit()
-        assert model(images()).isfinite().all()
-        assert all(weights.isfinite().all() for weights in model.get_attention(images()))
+        torch.testing.assert_close(model(x).float(), full, rtol=0.05, atol=0.05)
+        torch.testing.assert_close(model.positions((3, 5)), places)
+        assert all(weights.isfinite().all() for weights in model.get_attention(x))
 
 
 def test_the_papers_base_size_has_86_million_parameters():

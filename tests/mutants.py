@@ -1,0 +1,184 @@
+"""Classic errors, put into the reference implementations one at a time.
+
+    python -m tests.mutants [PAPER …] [--jobs N]
+
+A paper's errors stand in `tests/reference_impls/mutants/<slug>.toml`: what a careless
+implementer gets wrong, as a text to find in the module and what to put in its place.
+Each must make that paper's own tests fail. Exit code 0: every one did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTS = ROOT / "tests" / "reference_impls" / "mutants"
+PATIENCE = 300  # seconds; a mutant that never ends is not a test that failed
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One error: `find` stands once in the module and gives way to `replace`."""
+
+    paper: str
+    error: str
+    find: str
+    replace: str
+
+    def source(self) -> str:
+        """The module with the error in it. Raises ValueError where it does not fit."""
+        path = ROOT / "reference_impls" / f"{self.paper}.py"
+        text = path.read_text()
+        if (n := text.count(self.find)) != 1:
+            raise ValueError(
+                f"{self.paper}: {self.error!r}: its text stands {n} times in the "
+                "module; make `find` longer or bring it up to date"
+            )
+        changed = text.replace(self.find, self.replace)
+        compile(changed, str(path), "exec")
+        return changed
+
+
+def papers() -> list[str]:
+    """Slugs that have a list."""
+    return sorted(path.stem for path in LISTS.glob("*.toml"))
+
+
+def mutants(paper: str) -> list[Mutant]:
+    """The errors listed for a paper."""
+    listed = tomllib.loads((LISTS / f"{paper}.toml").read_text())["mutant"]
+    return [Mutant(paper, **entry) for entry in listed]
+
+
+class Planted(MetaPathFinder, Loader):
+    """Imports `reference_impls.<paper>` from a changed source."""
+
+    def __init__(self, paper: str, source: str):
+        self.name, self.source = f"reference_impls.{paper}", source
+        self.path = str(ROOT / "reference_impls" / f"{paper}.py")
+
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
+        found = name == self.name
+        return spec_from_loader(name, self, origin=self.path) if found else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self.source, self.path, "exec"), module.__dict__)
+
+
+class QuickFirst:
+    """A pytest plugin: notes how long each test takes, and runs the quick ones first."""
+
+    def __init__(self, seconds: dict[str, float]):
+        self.before, self.seconds = seconds, dict[str, float]()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: self.before.get(item.nodeid, 0.0))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        spent = self.seconds.get(report.nodeid, 0.0) + report.duration
+        self.seconds[report.nodeid] = spent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a paper's tests ended: "passed", "failed" or what kept them from running."""
+
+    word: str
+    printed: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)  # of each test
+
+
+def tested(
+    paper: str, source: str | None, seconds: dict[str, float], answer: Connection
+) -> None:
+    """Run the paper's tests in this process, with a changed module or as it is."""
+    if source is not None:
+        sys.meta_path.insert(0, Planted(paper, source))
+    plugin, printed = QuickFirst(seconds), io.StringIO()
+    tests = ROOT / "tests" / "reference_impls" / f"test_{paper}.py"
+    with redirect_stdout(printed), redirect_stderr(printed):
+        code = pytest.main(
+            ["-x", "-q", "--no-header", "--tb=line", "-c", os.devnull,
+             "-p", "no:cacheprovider", "-p", "no:django", "-p", "no:xdist",
+             f"--rootdir={ROOT}", str(tests)], [plugin],
+        )
+    word = {0: "passed", 1: "failed"}.get(int(code), "broken")
+    answer.send(Outcome(word, printed.getvalue(), plugin.seconds))
+
+
+def outcome(paper: str, source: str | None, seconds: dict[str, float]) -> Outcome:
+    """What `tested` answers, from a process of its own."""
+    context = get_context("fork")
+    reading, writing = context.Pipe(duplex=False)
+    process = context.Process(target=tested, args=(paper, source, seconds, writing))
+    process.start()
+    writing.close()
+    try:
+        return reading.recv() if reading.poll(PATIENCE) else Outcome("never ended")
+    except EOFError:
+        return Outcome("died")
+    finally:
+        process.kill()
+        process.join()
+
+
+def tried(paper: str) -> list[tuple[Mutant, Outcome]]:
+    """The paper's mutants, each with how the tests ended.
+
+    Raises RuntimeError where the tests fail on the module as it is.
+    """
+    listed = [(mutant, mutant.source()) for mutant in mutants(paper)]
+    untouched = outcome(paper, None, {})
+    if untouched.word != "passed":
+        raise RuntimeError(f"{paper}: the tests fail as they are\n{untouched.printed}")
+    return [(m, outcome(paper, source, untouched.seconds)) for m, source in listed]
+
+
+def preload() -> None:
+    """Load here, once, what takes the tests seconds to import; processes fork off."""
+    torch.set_num_threads(1)  # also what makes it safe to fork with torch loaded
+    for name in ("torch._dynamo", "lightly.loss", "timm", "sklearn.neighbors"):
+        import_module(name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("papers", nargs="*", metavar="PAPER", help="slugs; default all")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    chosen = args.papers or papers()
+    killed = total = 0
+    preload()
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for paper, found in zip(chosen, pool.map(tried, chosen), strict=True):
+            alive = [(m, o.word) for m, o in found if o.word != "failed"]
+            killed, total = killed + len(found) - len(alive), total + len(found)
+            print(f"{paper:<24}{len(found) - len(alive):>3}/{len(found)}", flush=True)
+            for mutant, word in alive:
+                print(f"    {word.upper()}: {mutant.error}", flush=True)
+    print(f"{'total':<24}{killed:>3}/{total} killed")
+    return int(killed < total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
