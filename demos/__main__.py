@@ -1,4 +1,7 @@
-"""Demos from the shell: `python -m demos attention photo.jpg --paper vit --out DIR`."""
+"""Demos from the shell: `python -m demos attention photo.jpg --paper vit --out DIR`.
+
+`python -m demos verify --paper all` checks every implementation.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from demos import specs
 from demos.images import ImageError
 from demos.offers import papers_with
 from demos.results import Progress, Result
 
+if TYPE_CHECKING:
+    from demos import verify
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: done. 1: the picture or an option cannot be used. 130: Ctrl-C."""
+    """Exit code 0: done. 1: the picture or an option cannot be used, or a golden case
+    differs. 130: Ctrl-C.
+    """
     args = parser().parse_args(arguments)
     if args.demo == "list":
         return show_list(args.json)
     try:
-        return run(args)
+        return check(args) if args.demo == "verify" else run(args)
     except KeyboardInterrupt:
         print("\ncancelled", file=sys.stderr)
         return 130
@@ -41,10 +51,12 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             demo.name, help=demo.title, description=demo.summary
         )
-        command.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
         command.add_argument("--paper", required=True, help="slug: mae, dino, …")
-        command.add_argument("--out", type=Path, required=True, help="folder to fill")
         command.add_argument("--json", action="store_true", help="print JSON")
+        if demo is specs.VERIFY:
+            continue  # no picture goes in and no file comes out
+        command.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+        command.add_argument("--out", type=Path, required=True, help="folder to fill")
         for option in demo.options:
             add_flag(command, option)
     return top
@@ -95,6 +107,37 @@ def run(args: argparse.Namespace) -> int:
     else:
         show_result(result, args.out)
     return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Golden cases of one paper or of all, a line for each, or JSON at the end."""
+    from demos import verify  # torch again
+
+    offering = papers_with(specs.VERIFY)
+    if args.paper not in ["all", *offering]:
+        raise ValueError(f"{args.paper!r} has no cases; all or {', '.join(offering)}")
+    chosen = offering if args.paper == "all" else [args.paper]
+    by_paper = groupby((o for _, o in verify.check(chosen)), lambda one: one.paper)
+    done: list[verify.Outcome] = []
+    for _, outcomes in by_paper:
+        cases = verify.merged(outcomes)
+        done += cases
+        if not args.json:
+            show_cases(cases)
+    equal = sum(case.passed for case in done)
+    if args.json:
+        print(json.dumps([asdict(case) for case in done], indent=2))
+    else:
+        print(f"{equal} of {len(done)} cases of {len(chosen)} papers equal")
+    return int(equal < len(done))
+
+
+def show_cases(cases: Iterable[verify.Outcome]) -> None:
+    """A line for each: what its worst output was off by, and whose answer it was."""
+    for case in cases:
+        _, _, source, error, allowed, word = case.row()
+        name = f"{case.paper}/{case.case}"
+        print(f"{name:<52}{error:>9} of {allowed:<9} {word}  {source}", flush=True)
 
 
 def progress_lines() -> Callable[[Progress], None]:

@@ -21,16 +21,29 @@ def demos_of(paper: str) -> list[specs.Demo]:
     """The demos that a paper's module can run; none where there is no module."""
     module = IMPLS / f"{paper}.py"
     known = paper.isidentifier() and module.is_file()
-    return specs.offered_by(callables(module)) if known else []
+    return specs.offered_by(abilities(module)) if known else []
+
+
+def abilities(module: Path) -> set[str]:
+    """What a demo can need of a module: its callables, and stored answers."""
+    cases = module.parent / "golden" / module.stem
+    return callables(module) | ({specs.CASES} if any(cases.glob("*.json")) else set())
 
 
 def callables(module: Path) -> set[str]:
     """Functions and `Class.method`s of a module, inherited methods included.
 
-    Parents are followed into the modules beside it. Raises SyntaxError like `ast`.
+    So are names taken over from the modules beside it, and parents are followed there.
+    Raises SyntaxError like `ast`.
     """
     tree = ast.parse(module.read_text(encoding="utf-8"), module.name)
     functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+    functions |= {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(PACKAGE)
+        for alias in node.names
+    }
     classes = (n for n in tree.body if isinstance(n, ast.ClassDef))
     return functions | {
         f"{node.name}.{method}"

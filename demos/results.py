@@ -115,6 +115,14 @@ class Recorder:
         np.savez_compressed(self.out / f"{name}.npz", allow_pickle=False, **arrays)
         return self._keep(Artifact(name, "data", f"{name}.npz", caption))
 
+    def table(
+        self, name: str, caption: str, columns: list[str], rows: list[list[str]]
+    ) -> Artifact:
+        """Write a table as JSON: {"columns": […], "rows": [[…], …]}."""
+        text = json.dumps({"columns": columns, "rows": rows}, ensure_ascii=False)
+        (self.out / f"{name}.json").write_text(text + "\n")
+        return self._keep(Artifact(name, "table", f"{name}.json", caption))
+
     def parameters(self, name: str, caption: str, content: Mapping) -> Artifact:
         """Write a JSON file."""
         text = json.dumps(content, indent=2, ensure_ascii=False)

@@ -16,7 +16,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from demos import attention, fingerprint, images, pretraining, reconstruction, specs
+from demos import (
+    attention,
+    fingerprint,
+    images,
+    pretraining,
+    reconstruction,
+    specs,
+    verify,
+)
 from demos.offers import demos_of, papers_with
 from demos.results import Artifact, Cancelled, Progress, Recorder, Result
 from demos.weights import Card, Loaded, resolve
@@ -29,6 +37,10 @@ FROM_NOTHING = Card(
 )
 
 
+# For demos that load no checkpoint.
+OWN_WEIGHTS = {"pretraining": FROM_NOTHING, "verify": verify.STORED}
+
+
 def run(
     demo: str,
     paper: str,
@@ -37,7 +49,7 @@ def run(
     out: Path,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Result:
-    """Run a demo on a paper's reference implementation.
+    """Run a demo on a paper's reference implementation, on one picture or on none.
 
     Files are written to `out`, which must exist. `report` is called at least twice a
     second and may raise Cancelled. Raises OptionError, ImageError, WeightsError, and
@@ -49,7 +61,7 @@ def run(
     checked = specs.check_options(spec, options)
     picture = only_picture(spec, pictures)
     loaded = warm(demo, paper, fingerprint.weights_hash(paper))
-    card = FROM_NOTHING if loaded is None else loaded.card
+    card = loaded.card if loaded else OWN_WEIGHTS[demo]
     seed, code = int(checked.get("seed", 0)), fingerprint.code_version(paper, demo)
     about = {
         "demo": demo, "paper": paper, "options": checked, "seed": seed,
@@ -57,7 +69,10 @@ def run(
     }
     untrained = loaded is not None and not card.trained
     recorder = Recorder(out, about, untrained, report)
-    numbers = perform(demo, module, loaded, picture, checked, recorder)
+    if picture is None:
+        numbers = verify.show(paper, recorder)
+    else:
+        numbers = perform(demo, module, loaded, picture, checked, recorder)
     seconds = round(time.monotonic() - started, 3)
     outcome = {"numbers": numbers, "seconds": seconds, "device": str(device())}
     recorder.parameters("params", "How to make this again.", {**about, **outcome})
@@ -94,11 +109,15 @@ def offered(demo: str, paper: str) -> tuple[specs.Demo, ModuleType]:
     return spec, importlib.import_module(f"reference_impls.{paper}")
 
 
-def only_picture(spec: specs.Demo, pictures: Sequence[Path]) -> Image.Image:
-    """The submitted picture, decoded. Raises ImageError, ValueError."""
-    if len(pictures) != 1:
-        raise ValueError(f"{spec.name} takes one picture, not {len(pictures)}")
-    return images.read(pictures[0])
+def only_picture(spec: specs.Demo, pictures: Sequence[Path]) -> Image.Image | None:
+    """The submitted picture, decoded, where one is asked for.
+
+    Raises ImageError, ValueError.
+    """
+    if len(pictures) != spec.images[1]:
+        takes = "one picture" if spec.images[1] else "no picture"
+        raise ValueError(f"{spec.name} takes {takes}, not {len(pictures)}")
+    return images.read(pictures[0]) if pictures else None
 
 
 def needed_class(spec: specs.Demo, module: ModuleType) -> type[nn.Module] | None:

@@ -24,6 +24,8 @@ MIN_SIDE = 8  # below this there is nothing to see
 
 MAX_SEED = 2**31 - 1
 
+CASES = "golden/"  # among a module's abilities: answers of the authors' code are stored
+
 
 class OptionError(ValueError):
     """An option that cannot be used; `field` is its name, the message the remedy."""
@@ -71,9 +73,10 @@ class Demo:
     summary: str
     images: tuple[int, int]  # how many pictures: at least, at most
     options: tuple[Option, ...]
-    needs: tuple[str, ...]  # `f`: a function; `*.m`: a method of any class
+    needs: tuple[str, ...]  # `f`: a function; `*.m`: a method of any class; CASES
     seconds: int  # soft limit of the work itself
     unit: str  # what one step of progress is
+    fresh: bool = False  # done anew each time, never answered from an earlier run
 
 
 def parse_number(option: Option, raw: object) -> float:
@@ -132,9 +135,9 @@ def check_options(demo: Demo, raw: Mapping[str, object]) -> dict:
     known = {option.name: option for option in demo.options}
     for name in raw:
         if name not in known:
-            raise OptionError(
-                name, f"{demo.name} has no option {name!r}; it has {', '.join(known)}"
-            )
+            has = ", ".join(known) or "none"
+            message = f"{demo.name} has no option {name!r}; it has {has}"
+            raise OptionError(name, message)
     return {
         name: option.default if raw.get(name) in (None, "") else option.parse(raw[name])
         for name, option in known.items()
@@ -144,7 +147,7 @@ def check_options(demo: Demo, raw: Mapping[str, object]) -> dict:
 def offered_by(symbols: Collection[str]) -> list[Demo]:
     """The demos that a module with these symbols can run.
 
-    symbols: names as in the source, a method as `Class.method`.
+    symbols: names as in the source, a method as `Class.method`; CASES if there are any.
     """
     names = set(symbols) | {"*." + s.split(".", 1)[1] for s in symbols if "." in s}
     return [demo for demo in DEMOS.values() if names.issuperset(demo.needs)]
@@ -243,4 +246,19 @@ PRETRAINING = Demo(
     unit="step",
 )
 
-DEMOS = {demo.name: demo for demo in (RECONSTRUCTION, ATTENTION, PRETRAINING)}
+VERIFY = Demo(
+    name="verify",
+    title="Check this code now",
+    summary="Give the code on the page inputs whose answers the authors' own code has "
+            "given, and compare every number.",
+    images=(0, 0),
+    options=(),
+    needs=(CASES,),
+    seconds=120,
+    unit="case",
+    fresh=True,
+)
+
+DEMOS = {
+    demo.name: demo for demo in (RECONSTRUCTION, ATTENTION, PRETRAINING, VERIFY)
+}

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from demos.offers import callables
+from demos.offers import abilities
 from demos.specs import Demo, offered_by
 from kb.catalogue import golden, listing, metadata
 from kb.catalogue.bibtex import bibtex
@@ -194,8 +194,13 @@ class Paper:
 
     @cached_property
     def demos(self) -> list[Demo]:
-        """What its module can run; inherited methods count."""
-        return offered_by(callables(self.module.path)) if self.module else []
+        """What its module can run; inherited methods count, and so do stored cases."""
+        return offered_by(abilities(self.module.path)) if self.module else []
+
+    @property
+    def picture_demos(self) -> list[Demo]:
+        """The demos that a reader sends a picture to."""
+        return [demo for demo in self.demos if demo.images[1]]
 
     @cached_property
     def bibtex(self) -> str:

@@ -43,7 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {"part": part, "label": PARTS[part], "papers": list(group)}
         for part, group in groupby(papers, key=lambda paper: paper.part)
     ]
-    runnable = [paper for paper in papers if paper.demos]
+    runnable = [paper for paper in papers if paper.picture_demos]
     context = {"shelves": shelves, "runnable": runnable, "count": len(papers)}
     return render(request, "catalogue/home.html", context)
 
@@ -106,14 +106,14 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
     equations: list of Equation(number, id, latex, target, first, last, words)
     listing: safe HTML of the code's lines; empty without a module
     builds_on, built_on_by, follows: lists of Paper
-    proofs: list of (repository, number of golden cases), most cases first
+    proofs: list of (repository or "" where derived, number of golden cases), most first
     linked: number of equations that have code
     """
     shelves = library()
     found = shelves.get(slug)
     if found is None:
         return _not_found(request, shelves, slug)
-    proofs = Counter(case.repository for case in found.golden if case.repository)
+    proofs = Counter(case.repository for case in found.golden)
     context = {
         "paper": found,
         "sections": found.sections,

@@ -50,7 +50,7 @@ class Order:
 
 def image_fields(demo: Demo) -> list[str]:
     """Names of the form fields that carry pictures: image, image2, …"""
-    return ["image", *(f"image{n}" for n in range(2, demo.images[1] + 1))]
+    return ["image", *(f"image{n}" for n in range(2, 10))][: demo.images[1]]
 
 
 def offered(paper: str, demo: str) -> Demo:
@@ -98,7 +98,7 @@ def make_order(
     """
     order = Order(uuid.uuid4(), demo.name, paper, options, [], key)
     sent = {name: files[name] for name in image_fields(demo) if name in files}
-    if not sent and kept is not None:
+    if not sent and kept is not None and demo.images[1]:
         return reuse(order, kept)
     check_count(demo, files)
     try:
@@ -119,7 +119,8 @@ def check_count(demo: Demo, files: Mapping[str, UploadedFile]) -> None:
             raise Refused(400, "missing", message, field)
     for field in files:
         if field not in fields:
-            message = f"{demo.name} takes pictures as {', '.join(fields)} only."
+            taken = f"pictures as {', '.join(fields)} only" if fields else "no picture"
+            message = f"{demo.name} takes {taken}."
             raise Refused(400, "unexpected", message, field[:40])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.conf import settings
 from django.urls import reverse
 
@@ -52,6 +54,7 @@ def run_context(run: Run, visitor: Visitor) -> dict:
         "inputs": [reverse("runs:file", args=[run.pk, name]) for name in run.images],
         "pictures": [a for a in artifacts if a["kind"] == "image"],
         "downloads": artifacts,
+        "tables": [table(run, a) for a in artifacts if a["kind"] == "table"],
         "result": run.result,
         "numbers": [(n, shown(v)) for n, v in numbers(run)],
         "options": labelled(run),
@@ -67,6 +70,15 @@ def with_url(run: Run, artifact: dict) -> dict:
     """
     url = reverse("runs:file", args=[run.pk, artifact["file"]])
     return {**artifact, "url": url if run.is_final else f"{url}?step={run.step}"}
+
+
+def table(run: Run, artifact: dict) -> dict:
+    """A table's caption, columns and rows; empty where its file is gone."""
+    try:
+        content = json.loads((run.out / artifact["file"]).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        content = {"columns": [], "rows": []}
+    return {"caption": artifact["caption"], **content}
 
 
 def labelled(run: Run) -> list[tuple[str, object]]:

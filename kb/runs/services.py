@@ -7,6 +7,7 @@ from functools import partial
 
 from django.db import IntegrityError, transaction
 
+from demos.specs import DEMOS
 from kb.runs import queue
 from kb.runs.lifecycle import append, move
 from kb.runs.models import UNFINISHED, Run, State
@@ -54,7 +55,7 @@ def enter(order: Order, visitor: Visitor, key: str) -> tuple[Run, bool]:
     """Find or make the row; the message goes out once the row is really there."""
     if run := earlier(visitor, order.idempotency_key):
         return run, False
-    if run := identical(key):
+    if run := identical(key, fresh=DEMOS[order.demo].fresh):
         give_ticket(run, visitor, order.idempotency_key)
         return run, False
     queue.check_room(visitor.id)
@@ -69,9 +70,12 @@ def enter(order: Order, visitor: Visitor, key: str) -> tuple[Run, bool]:
     return run, True
 
 
-def identical(key: str) -> Run | None:
-    """A run with the same pixels, options, weights and code, done or in flight."""
-    states = [State.QUEUED, State.RUNNING, State.DONE]
+def identical(key: str, fresh: bool) -> Run | None:
+    """A run with the same pixels, options, weights and code, in flight or done.
+
+    fresh: one that is done does not count.
+    """
+    states = [State.QUEUED, State.RUNNING, *([] if fresh else [State.DONE])]
     same = Run.objects.filter(cache_key=key, state__in=states)
     return same.order_by("-created").first()
 

@@ -77,7 +77,7 @@ def of_paper(paper: Paper) -> Iterator[Document]:
 
 
 def _paper(paper: Paper) -> Document:
-    has = {"demo": paper.demos, "code": paper.module, "golden": paper.golden}
+    has = {"demo": paper.picture_demos, "code": paper.module, "golden": paper.golden}
     text = [section.text for section in paper.sections]
     names = tuple(dict.fromkeys([paper.short, paper.slug, *paper.aliases]))
     return Document(

@@ -80,8 +80,8 @@ def test_a_done_run_shows_result_weights_and_addresses_of_files(client, send):
     finish()
     data = client.get(f"/api/runs/{run_id}/").json()
     assert set(data) == set(RunAnswer().fields)
-    (artifact,) = data["result"]["artifacts"]
-    assert artifact["kind"] == "image"
+    artifact, cases = data["result"]["artifacts"]
+    assert (artifact["kind"], cases["kind"]) == ("image", "table")
     assert client.get(artifact["url"]).status_code == 200
     assert data["result"]["weights"]["trained"] is False
     assert data["progress"] == {"step": 2, "total": 3, "message": "step 2"}
@@ -117,6 +117,14 @@ def test_bad_input_is_400_with_code_and_field(send, changed, code, field):
 def test_a_picture_too_many_is_refused(send, upload):
     answer = send(image2=upload((1, 2, 3)))
     assert answer.json()["error"]["field"] == "image2"
+
+
+def test_a_demo_without_pictures_needs_none_and_takes_none(send):
+    answer = send(demo="verify", image=None)
+    assert answer.status_code == 201
+    error = send(demo="verify").json()["error"]
+    assert error["field"] == "image"
+    assert "takes no picture" in error["message"]
 
 
 def test_text_instead_of_a_picture_is_415(send):

@@ -40,7 +40,8 @@ def test_a_demo_is_offered_where_the_code_allows_it_and_methods_are_inherited(
     shelves: Shelves,
 ) -> None:
     papers = shelves().papers
-    assert [demo.name for demo in papers["toy"].demos] == ["attention"]
+    assert [demo.name for demo in papers["toy"].demos] == ["attention", "verify"]
+    assert [demo.name for demo in papers["toy"].picture_demos] == ["attention"]
     assert [demo.name for demo in papers["other"].demos] == ["attention"]
 
 

@@ -7,8 +7,9 @@ of the same functions can be run through the same tests.
 from __future__ import annotations
 
 import json
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,29 @@ DEFAULT = Path(__file__).resolve().parents[2] / "reference_impls" / "golden"
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or DEFAULT)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How far the worst number of one output is off, and how far it may be."""
+
+    output: str
+    error: float
+    allowed: float
+
+    @property
+    def share(self) -> float:
+        """Of the tolerance, how much is used up; above 1 it fails."""
+        if self.error <= self.allowed:
+            return self.error / self.allowed if self.allowed else 0.0
+        return self.error / self.allowed if self.allowed else math.inf
+
+
 @dataclass
 class Case:
     """One stored call: inputs, weights, and the outputs that must come back."""
 
     path: Path
     card: dict[str, Any]
+    compared: list[Comparison] = field(default_factory=list, repr=False)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -82,10 +100,27 @@ class Case:
         """Whole numbers and masks exactly, the rest to the card's tolerance."""
         exact = {"rtol": 0.0, "atol": 0.0}
         tolerance = self.card["tolerance"] if theirs.is_floating_point() else exact
+        self.compared.append(worst(name, ours, theirs, **tolerance))
         torch.testing.assert_close(
             ours, theirs, check_dtype=False, **tolerance,
             msg=lambda text: f"{self}: {name}: {text}",
         )
+
+
+def worst(
+    name: str, ours: Tensor, theirs: Tensor, rtol: float, atol: float
+) -> Comparison:
+    """The number that uses up most of its tolerance; infinitely off in another shape."""
+    if ours.shape != theirs.shape:
+        return Comparison(name, math.inf, 0.0)
+    a, b = ours.double().flatten(), theirs.double().flatten()
+    error = torch.where(a == b, 0.0, (a - b).abs()).nan_to_num(math.inf, math.inf)
+    error = torch.where(a.isnan() & b.isnan(), 0.0, error)
+    allowed = (atol + rtol * b.abs()).nan_to_num(0.0, posinf=0.0)
+    if not len(error):
+        return Comparison(name, 0.0, atol)
+    at = int((error / allowed).nan_to_num(0.0, math.inf).argmax())
+    return Comparison(name, error[at].item(), allowed[at].item())
 
 
 def read(path: Path) -> Case:

@@ -1,11 +1,13 @@
 """The proof is whole: every stored case is consumed, and leaving an output out fails."""
 
+import math
 from importlib import import_module, util
 
 import numpy as np
 import pytest
+import torch
 
-from tests.reference_impls.golden import GOLDEN_DIR, Case
+from tests.reference_impls.golden import GOLDEN_DIR, Case, worst
 
 
 def consumed(paper: str) -> set[str]:
@@ -35,6 +37,33 @@ def case(tmp_path):
 
 def test_an_output_that_agrees_passes(case):
     case.check(y=np.array([1.0005, 2.0]), n=np.array([3]))
+
+
+def test_the_worst_number_of_each_output_is_remembered(case):
+    case.check(y=np.array([1.0005, 2.0]), n=np.array([3]))
+    y, n = case.compared
+    assert (y.output, n.output) == ("y", "n")
+    assert y.error == pytest.approx(5e-4)
+    assert y.share == pytest.approx(0.5)
+    assert (n.error, n.allowed, n.share) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "error", "share"),
+    [
+        ([1.0, 5.0], [1.0, 4.0], 1.0, 1 / 0.41),
+        ([100.0, 0.2], [101.0, 0.1], 0.1, 5.0),
+        ([math.nan], [1.0], math.inf, math.inf),
+        ([math.nan, math.inf], [math.nan, math.inf], 0.0, 0.0),
+        ([math.inf], [1.0], math.inf, math.inf),
+        ([1.0, 2.0], [1.0], math.inf, math.inf),
+        ([], [], 0.0, 0.0),
+    ],
+)
+def test_the_worst_is_what_uses_up_most_of_its_tolerance(ours, theirs, error, share):
+    found = worst("y", torch.tensor(ours), torch.tensor(theirs), rtol=0.1, atol=0.01)
+    assert found.error == pytest.approx(error)
+    assert found.share == pytest.approx(share)
 
 
 @pytest.mark.parametrize(

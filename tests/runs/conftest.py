@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from demos import specs
 from demos.results import Artifact, Progress, Result
+from kb.catalogue.golden import GoldenCase
 from kb.runs import orders, pages, services, views
 from kb.runs.models import Run
 from kb.runs.visitors import Visitor
@@ -28,13 +30,17 @@ class Paper:
     short: str
     title: str
     demos: list[specs.Demo]
+    golden: tuple[GoldenCase, ...] = ()
 
 
 class Library:
     """One paper that can run every demo, and one that can run none."""
 
     papers: ClassVar = {
-        "mae": Paper("mae", "MAE", "Masked autoencoders", list(specs.DEMOS.values())),
+        "mae": Paper(
+            "mae", "MAE", "Masked autoencoders", list(specs.DEMOS.values()),
+            (GoldenCase("a_case", "mae_loss", "owner/name@abc x.py", 1e-6, 0.0, ""),),
+        ),
         "lars": Paper("lars", "LARS", "Large batches", []),
     }
 
@@ -115,6 +121,9 @@ def quick_demo(demo, paper, images, options, out, report) -> Result:
     for step in range(3):
         report(Progress(step, 3, f"step {step}", {"loss": [(step, 1 / (step + 1))]}))
     (out / "picture.png").write_bytes(png())
+    table = {"columns": ["case", "outcome"], "rows": [["a_case", "equal & proved"]]}
+    (out / "cases.json").write_text(json.dumps(table))
+    cases = Artifact("cases", "table", "cases.json", "Each case.")
     artifact = Artifact("picture", "image", "picture.png", "A picture.", "red")
     weights = {"name": "none", "source": "", "trained": False, "note": "random"}
-    return Result([artifact], {"loss": 0.33}, weights, 0.1, "cpu", 0, "abc")
+    return Result([artifact, cases], {"loss": 0.33}, weights, 0.1, "cpu", 0, "abc")

@@ -47,9 +47,9 @@ def test_losing_the_race_for_an_identical_run_joins_it(submit, monkeypatch):
     first = submit(ANN, 1)
     real, seen = services.identical, []
 
-    def blind_once(key: str) -> Run | None:
+    def blind_once(key: str, fresh: bool) -> Run | None:
         seen.append(key)
-        return None if len(seen) == 1 else real(key)
+        return None if len(seen) == 1 else real(key, fresh)
 
     monkeypatch.setattr(services, "identical", blind_once)
     with transaction.atomic():

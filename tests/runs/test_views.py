@@ -212,3 +212,48 @@ def test_a_senseless_event_id_starts_from_the_beginning(ann, upload, after):
     url = reverse("runs:events", args=[run.pk])
     answer = ann.get(url, {"after": after}, headers={"Accept": "application/json"})
     assert [event["seq"] for event in answer.json()["events"]] == [1]
+
+
+# The demo that takes no picture
+
+CHECK = "/papers/mae/run/verify/"
+
+
+def test_the_check_asks_for_nothing_and_shows_what_it_will_compare():
+    page = Client().get(CHECK).content.decode()
+    assert 'type="file"' not in page
+    assert "example picture" not in page
+    assert "a_case" in page
+    assert "owner/name" in page
+
+
+def test_the_check_starts_with_one_press_and_ends_in_a_table(ann):
+    answer = ann.post(CHECK)
+    run = Run.objects.get(pk=answer["Location"].split("/")[2])
+    assert (run.demo, run.images, run.options) == ("verify", [], {})
+    finish()
+    page = ann.get(run.get_absolute_url()).content.decode()
+    assert "equal &amp; proved" in page
+    assert "<caption>Each case.</caption>" in page
+
+
+def test_a_check_is_done_anew_each_time_but_joined_while_it_runs(ann):
+    first, second = (ann.post(CHECK)["Location"] for _ in range(2))
+    assert first == second
+    finish()
+    assert ann.post(CHECK)["Location"] != first
+
+
+def test_a_check_can_be_run_again_from_its_page(ann):
+    first = ann.post(CHECK)["Location"]
+    finish()
+    again = ann.post(CHECK, {"from": first.split("/")[2]})
+    assert again.status_code == 302
+    assert again["Location"] != first
+
+
+def test_a_table_whose_file_is_gone_leaves_the_page_whole(ann):
+    address = ann.post(CHECK)["Location"]
+    finish()
+    (Run.objects.get().out / "cases.json").unlink()
+    assert ann.get(address).status_code == 200
