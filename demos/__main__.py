@@ -135,7 +135,7 @@ def check(args: argparse.Namespace) -> int:
 def show_cases(cases: Iterable[verify.Outcome]) -> None:
     """A line for each: what its worst output was off by, and whose answer it was."""
     for case in cases:
-        _, _, source, error, allowed, word = case.row()
+        _, word, error, allowed, _, source = case.row()
         name = f"{case.paper}/{case.case}"
         print(f"{name:<52}{error:>9} of {allowed:<9} {word}  {source}", flush=True)
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from types import ModuleType
 
 import numpy as np
@@ -48,9 +49,9 @@ class Training:
         steps, batch = int(self.options["steps"]), int(self.options["batch"])
         lr = scheduled(float(self.options["lr"]), step, steps)
         self.optimiser.param_groups[0]["lr"] = lr
-        device, generator = self.crops.device, self.generator
-        chosen = torch.randint(CROPS, (batch,), generator=generator, device=device)
-        views = self.module.views(self.crops[chosen], generator)
+        device = self.crops.device
+        chosen = torch.randint(CROPS, (batch,), generator=self.generator, device=device)
+        views = self.views(chosen)
         with half_precision(device):
             loss, watched = self.module.training_step(self.model, views, step, steps)
         if not loss.isfinite():
@@ -62,6 +63,13 @@ class Training:
         if hasattr(self.module, "after_step"):
             self.module.after_step(self.model, step, steps)
         return {"loss": loss.item(), **watched}
+
+    def views(self, chosen: Tensor) -> object:
+        """Views of some crops; a method with a memory is told which they are."""
+        method, crops = self.module.views, self.crops[chosen]
+        if "index" in signature(method).parameters:
+            return method(crops, self.generator, chosen)
+        return method(crops, self.generator)
 
     def colours(self, image: Image.Image) -> np.ndarray:
         """The features of a picture as they are now, (rows, columns, 3)."""

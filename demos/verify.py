@@ -24,11 +24,11 @@ from demos.weights import Card
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "reference_impls"
 PATIENCE = 0.4   # seconds without a line after which the recorder is asked to go on
-COLUMNS = ["case", "function", "answered by", "numbers off by", "allowed", "outcome"]
+COLUMNS = ["case", "outcome", "off by", "allowed", "function", "answered by"]
 
 STORED = Card(
     "the cases' own", "stored with each case", True,
-    "Where a case needs weights it brings them, so nothing here was trained.",
+    "Where a case needs weights, it brings those that its answers were made with.",
 )
 
 
@@ -65,8 +65,8 @@ class Outcome:
         """The cells under COLUMNS."""
         outcome = "equal" if self.passed else f"DIFFERS: {self.reason}"
         return [
-            self.case, self.function, self.source, digits(self.error),
-            digits(self.allowed), outcome,
+            self.case, outcome, digits(self.error), digits(self.allowed),
+            self.function, self.source,
         ]
 
 
@@ -83,6 +83,7 @@ class Broken(RuntimeError):
 
 def show(paper: str, recorder: Recorder) -> dict[str, float | int | str | list]:
     """Run a paper's cases; the table goes to the recorder, totals come back."""
+    recorder.progress(0, 1, "Loading PyTorch and the paper's tests")
     done: list[Outcome] = []
     for total, outcome in check([paper], recorder):
         done.append(outcome)
@@ -157,14 +158,16 @@ def tests_running(files: Sequence[Path]) -> Iterator[tuple[subprocess.Popen, int
     command = [
         sys.executable, "-m", "pytest", "-q", "--tb=short", "--no-header",
         "-p", "tests.reference_impls.witness", "--witness-fd", str(writing),
-        # Nothing of the site is needed, and nothing is written beside the tests.
-        "-p", "no:django", "-p", "no:xdist", "-p", "no:cacheprovider",
+        "-p", "no:cacheprovider",  # nothing is written beside the tests
         "-c", os.devnull, f"--rootdir={ROOT}", *map(str, files),
     ]
     process = subprocess.Popen(  # noqa: S603  our own interpreter and files
         command, cwd=ROOT, pass_fds=[writing], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # nothing of the site is needed
+        },
     )
     os.close(writing)
     try:

@@ -9,7 +9,9 @@ Differs:  1. `build` takes a ViT as encoder; the paper's is a ResNet-50. `MoCo` 
              cheat with
           3. `moco_info_nce` reads the queue in blocks and never holds all logits; the
              same numbers as the cross-entropy of `MoCo.forward`
-          4. crops, colours and blur are those of `simclr`, with what differs there
+          4. the queue's length need not be a multiple of the batch, as upstream's must:
+             what does not fit behind its end goes to its beginning
+          5. crops, colours and blur are those of `simclr`, with what differs there
 Checked:  facebookresearch/moco@7d22d72: logits, loss, queue and weights over three and
           five steps to 1e-9; solo-learn@9187ea3: loss and gradient to 1e-9
 
@@ -52,9 +54,9 @@ class Config:
 
 
 TINY = Config(
-    dim=64, K=960, m=0.97, batch=32, img_size=64, patch_size=8, width=192, depth=6,
+    dim=64, K=1024, m=0.97, batch=32, img_size=64, patch_size=8, width=192, depth=6,
     heads=6,
-)  # 960 is a multiple of most small batches
+)
 
 
 # Two views: those of version 2, which added the blur
@@ -166,14 +168,14 @@ class MoCo(nn.Module):
     def dequeue_and_enqueue(self, keys: Tensor) -> None:
         """All processes' keys, (B, D) each, take the places of the oldest."""
         keys = gather(keys).to(self.queue.dtype)                # (W B, D)
-        if self.K % len(keys):
+        if len(keys) > self.K:
             raise ValueError(
-                f"{len(keys)} keys a step do not divide the queue of {self.K}; "
-                "choose K as a multiple of the whole batch"
+                f"{len(keys)} keys a step do not fit in a queue of {self.K}; choose K "
+                "larger than the whole batch"
             )
-        start = int(self.queue_ptr)
-        self.queue[:, start:start + len(keys)] = keys.T         # -- enqueue
-        self.queue_ptr[0] = (start + len(keys)) % self.K        # -- pointer
+        places = self.queue_ptr + torch.arange(len(keys), device=keys.device)
+        self.queue[:, places % self.K] = keys.T                 # -- enqueue
+        self.queue_ptr[0] = (places[-1] + 1) % self.K           # -- pointer
 
     @torch.no_grad()
     def keys(self, x: Tensor) -> Tensor:

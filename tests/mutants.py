@@ -10,11 +10,14 @@ Each must make that paper's own tests fail. Exit code 0: every one did.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import sys
+import time
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -22,7 +25,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
@@ -119,39 +123,64 @@ def tested(
     with redirect_stdout(printed), redirect_stderr(printed):
         code = pytest.main(
             ["-x", "-q", "--no-header", "--tb=line", "-c", os.devnull,
-             "-p", "no:cacheprovider", "-p", "no:django", "-p", "no:xdist",
-             f"--rootdir={ROOT}", str(tests)], [plugin],
+             "-p", "no:cacheprovider", f"--rootdir={ROOT}", str(tests)], [plugin],
         )
     word = {0: "passed", 1: "failed"}.get(int(code), "broken")
     answer.send(Outcome(word, printed.getvalue(), plugin.seconds))
 
 
-def outcome(paper: str, source: str | None, seconds: dict[str, float]) -> Outcome:
-    """What `tested` answers, from a process of its own."""
-    context = get_context("fork")
-    reading, writing = context.Pipe(duplex=False)
-    process = context.Process(target=tested, args=(paper, source, seconds, writing))
-    process.start()
-    writing.close()
+@dataclass(frozen=True)
+class Task:
+    """A paper's tests to run: with a mutant in the module, or first of all without."""
+
+    paper: str
+    mutant: Mutant | None = None
+    seconds: dict[str, float] = field(default_factory=dict)  # of each test, if known
+
+    def start(self) -> tuple[Connection, BaseProcess]:
+        """In a process of its own, forked: what is imported here need not be again."""
+        source = self.mutant.source() if self.mutant else None
+        context = get_context("fork")
+        reading, writing = context.Pipe(duplex=False)
+        given = (self.paper, source, self.seconds, writing)
+        process = context.Process(target=tested, args=given)
+        process.start()
+        writing.close()
+        return reading, process
+
+    def then(self, outcome: Outcome) -> list[Task]:
+        """What is to be done next: behind the module as it is, its mutants."""
+        if self.mutant or outcome.word != "passed":
+            return []
+        return [Task(self.paper, m, outcome.seconds) for m in mutants(self.paper)]
+
+
+def run(chosen: list[str], jobs: int) -> Iterator[tuple[Task, Outcome]]:
+    """Every task with its outcome, `jobs` at a time, paper after paper."""
+    waiting = deque(Task(paper) for paper in chosen)
+    running: dict[Connection, tuple[Task, BaseProcess, float]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            task = waiting.popleft()
+            reading, process = task.start()
+            running[reading] = task, process, time.monotonic() + PATIENCE
+        ready = wait(list(running), timeout=1)
+        late = [r for r, (_, _, end) in running.items() if time.monotonic() > end]
+        for reading in {*ready, *late}:
+            task, process, _ = running.pop(reading)
+            outcome = answer_of(reading) if reading in ready else Outcome("never ended")
+            process.kill()
+            process.join()
+            waiting.extendleft(reversed(task.then(outcome)))
+            yield task, outcome
+
+
+def answer_of(reading: Connection) -> Outcome:
+    """What a process sent before it ended."""
     try:
-        return reading.recv() if reading.poll(PATIENCE) else Outcome("never ended")
+        return reading.recv()
     except EOFError:
         return Outcome("died")
-    finally:
-        process.kill()
-        process.join()
-
-
-def tried(paper: str) -> list[tuple[Mutant, Outcome]]:
-    """The paper's mutants, each with how the tests ended.
-
-    Raises RuntimeError where the tests fail on the module as it is.
-    """
-    listed = [(mutant, mutant.source()) for mutant in mutants(paper)]
-    untouched = outcome(paper, None, {})
-    if untouched.word != "passed":
-        raise RuntimeError(f"{paper}: the tests fail as they are\n{untouched.printed}")
-    return [(m, outcome(paper, source, untouched.seconds)) for m, source in listed]
 
 
 def preload() -> None:
@@ -159,6 +188,8 @@ def preload() -> None:
     torch.set_num_threads(1)  # also what makes it safe to fork with torch loaded
     for name in ("torch._dynamo", "lightly.loss", "timm", "sklearn.neighbors"):
         import_module(name)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.freeze()  # nothing of all that is looked at again by the garbage collector
 
 
 def main() -> int:
@@ -167,15 +198,21 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     chosen = args.papers or papers()
-    killed = total = 0
     preload()
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for paper, found in zip(chosen, pool.map(tried, chosen), strict=True):
-            alive = [(m, o.word) for m, o in found if o.word != "failed"]
-            killed, total = killed + len(found) - len(alive), total + len(found)
-            print(f"{paper:<24}{len(found) - len(alive):>3}/{len(found)}", flush=True)
-            for mutant, word in alive:
-                print(f"    {word.upper()}: {mutant.error}", flush=True)
+    tallies = {paper: Counter[str]() for paper in chosen}
+    for task, outcome in run(chosen, args.jobs):
+        tally = tallies[task.paper]
+        if task.mutant is None:
+            if outcome.word != "passed":
+                print(f"{task.paper}: the tests fail as they are\n{outcome.printed}")
+            continue
+        tally[outcome.word] += 1
+        if outcome.word != "failed":
+            print(f"    {task.paper}: {outcome.word.upper()}: {task.mutant.error}")
+        if tally.total() == len(mutants(task.paper)):
+            print(f"{task.paper:<24}{tally['failed']:>3}/{tally.total()}", flush=True)
+    killed = sum(tally["failed"] for tally in tallies.values())
+    total = sum(len(mutants(paper)) for paper in chosen)
     print(f"{'total':<24}{killed:>3}/{total} killed")
     return int(killed < total)
 

@@ -106,14 +106,16 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
     equations: list of Equation(number, id, latex, target, first, last, words)
     listing: safe HTML of the code's lines; empty without a module
     builds_on, built_on_by, follows: lists of Paper
-    proofs: list of (repository or "" where derived, number of golden cases), most first
+    proofs: list of (repository, number of golden cases), most first, those that were
+           derived ("") last
     linked: number of equations that have code
     """
     shelves = library()
     found = shelves.get(slug)
     if found is None:
         return _not_found(request, shelves, slug)
-    proofs = Counter(case.repository for case in found.golden)
+    counts = Counter(case.repository for case in found.golden)
+    proofs = sorted(counts.items(), key=lambda one: (not one[0], -one[1]))
     context = {
         "paper": found,
         "sections": found.sections,
@@ -122,7 +124,7 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
         "builds_on": _papers(shelves, found.builds_on),
         "built_on_by": _papers(shelves, found.built_on_by),
         "follows": _papers(shelves, found.follows),
-        "proofs": proofs.most_common(),
+        "proofs": proofs,
         "linked": sum(bool(equation.first) for equation in found.equations),
     }
     return render(request, "catalogue/paper.html", context)

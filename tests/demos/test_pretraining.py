@@ -9,6 +9,7 @@ from torch import nn
 
 from demos import features, pretraining, runner
 from demos.listening import listening
+from demos.offers import papers_with
 from demos.specs import PRETRAINING
 
 
@@ -38,8 +39,8 @@ def test_the_seed_repeats_a_run(photo, out):
     assert (curves[0] != curves[2]).any()
 
 
-@pytest.mark.parametrize("paper", ["byol", "dino"])
-def test_other_methods_train_by_their_own_functions(photo, out, paper):
+@pytest.mark.parametrize("paper", papers_with(PRETRAINING))
+def test_every_method_trains_by_its_own_functions(photo, out, paper):
     result = run(photo, out, paper=paper, steps=10)
     assert result.numbers["steps"] == 10
     assert np.isfinite(result.numbers["loss_last"])

@@ -145,12 +145,24 @@ def test_half_precision_contrasts_as_well_as_full():
         (lambda: moco.moco_info_nce(vectors(3, 4), vectors(3, 4), vectors(9, 4)), r"queue \(D, K\)"),
         (lambda: moco.moco_info_nce(vectors(3, 4), vectors(3, 4), vectors(4, 9), 0), "above 0"),
         (lambda: moco.MoCo(lambda dim: nn.Flatten(), mlp=True), "`fc` or `head`"),
-        (lambda: small()(vectors(5, 10), vectors(5, 10)), "multiple of the whole batch"),
+        (lambda: small()(vectors(99, 10), vectors(99, 10)), "larger than the whole batch"),
     ],
 )
 def test_wrong_calls_say_what_to_do(wrong, remedy):
     with pytest.raises(ValueError, match=remedy):
         wrong()
+
+
+def test_keys_that_do_not_fit_behind_the_end_go_to_the_beginning():
+    model = small()
+    K = model.K
+    model.queue_ptr[0] = K - 2
+    keys = F.normalize(vectors(5, model.queue.shape[0]), dim=1).to(model.queue)
+    before = model.queue.clone()
+    model.dequeue_and_enqueue(keys)
+    torch.testing.assert_close(model.queue[:, [K - 2, K - 1, 0, 1, 2]], keys.T)
+    assert torch.equal(model.queue[:, 3 : K - 2], before[:, 3 : K - 2])
+    assert model.queue_ptr.item() == 3
 
 
 # The model

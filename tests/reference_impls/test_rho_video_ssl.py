@@ -172,6 +172,13 @@ def test_one_augmentation_holds_for_all_frames_of_a_clip():
     assert (moving.diff(dim=2).abs().mean(dim=(0, 1, 3, 4)) > 0.01).all()
 
 
+def test_pixels_come_out_with_mean_and_deviation_of_video(monkeypatch):
+    monkeypatch.setattr(rho, "AUGMENTATION", replace(rho.AUGMENTATION, jitter=0.0))
+    for brightness in (0.0, 1.0):
+        (view, _) = rho.clip_views(torch.full((2, 3, 16, 32, 32), brightness), torch.Generator())
+        torch.testing.assert_close(view, torch.full_like(view, (brightness - 0.45) / 0.225))
+
+
 def batch(config, seed=0):
     video = torch.rand(4, 3, 16, 8, 8, generator=torch.Generator().manual_seed(seed))
     video = video.repeat_interleave(4, dim=3).repeat_interleave(4, dim=4)

@@ -234,7 +234,7 @@ def test_the_check_starts_with_one_press_and_ends_in_a_table(ann):
     finish()
     page = ann.get(run.get_absolute_url()).content.decode()
     assert "equal &amp; proved" in page
-    assert "<caption>Each case.</caption>" in page
+    assert "<p>Each case.</p>" in page
 
 
 def test_a_check_is_done_anew_each_time_but_joined_while_it_runs(ann):
