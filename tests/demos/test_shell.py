@@ -59,7 +59,7 @@ def test_the_list_names_demos_papers_and_options(capsys):
     assert main(["list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert {"vit", "mae", "dino", "deit3"} <= set(rows["attention"]["papers"])
-    assert rows["reconstruction"]["papers"] == ["mae"]
+    assert "mae" in rows["reconstruction"]["papers"]
     assert {"mae", "byol", "dino"} <= set(rows["pretraining"]["papers"])
     assert rows["reconstruction"]["options"][0]["name"] == "ratio"
     assert main(["list"]) == 0

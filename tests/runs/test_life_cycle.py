@@ -147,7 +147,7 @@ def test_a_partial_picture_is_there_for_a_page_that_asks_after_the_end(submit):
 
     perform(claimed(), demo)
     run.refresh_from_db()
-    assert [one["name"] for one in run.artifacts] == ["picture"]
+    assert [one["name"] for one in run.artifacts] == ["picture", "cases"]
     assert file_response(run, "half.png").status_code == 200
 
 
