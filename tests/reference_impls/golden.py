@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -89,12 +90,22 @@ class Case:
 
     def check(self, **outputs: Any) -> None:
         """Every stored output against ours; an output that is left out fails."""
+        self._complete(outputs)
+        for name, ours in outputs.items():
+            self._compare(name, torch.as_tensor(ours).detach(), self.expected(name))
+
+    def check_pictures(self, **pictures: Tensor) -> None:
+        """The same for pictures in whole grey levels, which the tolerance counts in."""
+        self._complete(pictures)
+        for name, ours in pictures.items():
+            assert ours.dtype == self.expected(name).dtype, f"{self}: {name}: dtype"
+            self._compare(name, ours.double(), self.expected(name).double())
+
+    def _complete(self, outputs: Collection[str]) -> None:
         stored = {name[4:] for name in self.arrays if name.startswith("out.")}
         assert stored == set(outputs), (
             f"{self}: stored {sorted(stored)}, checked {sorted(outputs)}"
         )
-        for name, ours in outputs.items():
-            self._compare(name, torch.as_tensor(ours).detach(), self.expected(name))
 
     def _compare(self, name: str, ours: Tensor, theirs: Tensor) -> None:
         """Whole numbers and masks exactly, the rest to the card's tolerance."""
