@@ -26,15 +26,23 @@ SENTENCES = {
 
 def form_context(paper: Paper, demo: Demo, source: Run | None) -> dict:
     """Everything that new.html uses, but for the form itself."""
-    known = queue.seconds_of(demo.name)
     return {
         "paper": paper, "demo": demo, "source": source,
-        "usual": f"{known[0]:.0f} to {known[1]:.0f} s" if known else "",
+        "usual": usual_time(demo.name),
         "queued": queue.waiting().count(),
         "formats": ", ".join(IMAGE_FORMATS),
         "max_bytes": MAX_BYTES, "megabytes": MAX_BYTES // 10**6,
         "megapixels": MAX_PIXELS // 10**6,
     }
+
+
+def usual_time(demo: str) -> str:
+    """How long past runs took, as a range of whole seconds; empty where none were."""
+    known = queue.seconds_of(demo)
+    if known is None:
+        return ""
+    low, high = (max(1, round(seconds)) for seconds in known)
+    return f"{low} s" if low == high else f"{low} to {high} s"
 
 
 def run_context(run: Run, visitor: Visitor) -> dict:

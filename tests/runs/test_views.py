@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from demos.images import read
-from kb.runs import queue
+from kb.runs import pages, queue
 from kb.runs.models import Run, State
 from kb.runs.perform import perform
 from tests.runs.conftest import quick_demo
@@ -212,6 +212,15 @@ def test_a_senseless_event_id_starts_from_the_beginning(ann, upload, after):
     url = reverse("runs:events", args=[run.pk])
     answer = ann.get(url, {"after": after}, headers={"Accept": "application/json"})
     assert [event["seq"] for event in answer.json()["events"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), ((0.2, 0.3), "1 s"), ((7.6, 8.4), "8 s"), ((2.4, 9.9), "2 to 10 s")],
+)
+def test_the_usual_time_is_said_in_whole_seconds(monkeypatch, seconds, words):
+    monkeypatch.setattr(queue, "seconds_of", lambda demo: seconds)
+    assert pages.usual_time("attention") == words
 
 
 # The demo that takes no picture
