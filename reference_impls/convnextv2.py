@@ -34,11 +34,9 @@ from torch import Generator, Tensor, nn
 from reference_impls import mae
 from reference_impls.mae import (
     Reconstruction,
+    in_pixels,
     mae_loss,
-    patch_statistics,
-    patchify,
     random_masking,
-    unpatchify,
 )
 
 
@@ -381,17 +379,6 @@ def reconstruct(
 
     With normalised targets each painted patch takes the true one's mean and deviation.
     """
-    p = model.patch_size
     _, maps, mask = model(imgs, noise, mask_ratio)
-    pred, target = maps.flatten(2).mT, patchify(imgs, p)        # (B, N, p*p*3)
-    if model.norm_pix_loss:
-        mean, deviation = patch_statistics(target)
-        pred = pred * deviation + mean                          # -- undo normalisation
-    hidden = mask[..., None]                                    # (B, N, 1)
-    hw = (imgs.shape[-2] // p, imgs.shape[-1] // p)
-    return Reconstruction(
-        masked=unpatchify(target * (1 - hidden), p, hw),
-        prediction=unpatchify(pred, p, hw),
-        pasted=unpatchify(target * (1 - hidden) + pred * hidden, p, hw),  # -- pasted
-        mask=mask,
-    )
+    pred = maps.flatten(2).mT                                   # (B, N, p*p*3)
+    return in_pixels(imgs, pred, mask, model.patch_size, model.norm_pix_loss)

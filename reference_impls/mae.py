@@ -357,20 +357,12 @@ class Reconstruction(NamedTuple):
     mask: Tensor
 
 
-@torch.no_grad()
-def reconstruct(
-    model: MAE, imgs: Tensor, mask_ratio: float = 0.75, noise: Tensor | None = None
+def in_pixels(
+    imgs: Tensor, pred: Tensor, mask: Tensor, patch_size: int, norm_pix_loss: bool
 ) -> Reconstruction:
-    """Hide patches of imgs (B, 3, H, W), fill them in, and bring the result to pixels.
-
-    Trained on normalised patches, the model says how a patch varies, not how bright it
-    is: its output is scaled by the true patch's mean and deviation (Fig. 2 does so).
-    The loss never looks at visible patches, so predictions there are noise: see pasted.
-    """
-    p = model.patch_size
-    _, pred, mask = model(imgs, mask_ratio, noise)
-    target = patchify(imgs, p)                                  # (B, N, p*p*3)
-    if model.norm_pix_loss:
+    """A prediction (B, N, p*p*3) as pictures, beside and over the true ones."""
+    p, target = patch_size, patchify(imgs, patch_size)          # (B, N, p*p*3)
+    if norm_pix_loss:
         mean, deviation = patch_statistics(target)
         pred = pred * deviation + mean                          # -- undo normalisation
     hidden = mask[..., None]                                    # (B, N, 1)
@@ -381,3 +373,17 @@ def reconstruct(
         pasted=unpatchify(target * (1 - hidden) + pred * hidden, p, hw),  # -- pasted
         mask=mask,
     )
+
+
+@torch.no_grad()
+def reconstruct(
+    model: MAE, imgs: Tensor, mask_ratio: float = 0.75, noise: Tensor | None = None
+) -> Reconstruction:
+    """Hide patches of imgs (B, 3, H, W), fill them in, and bring the result to pixels.
+
+    Trained on normalised patches, the model says how a patch varies, not how bright it
+    is: its output is scaled by the true patch's mean and deviation (Fig. 2 does so).
+    The loss never looks at visible patches, so predictions there are noise: see pasted.
+    """
+    _, pred, mask = model(imgs, mask_ratio, noise)
+    return in_pixels(imgs, pred, mask, model.patch_size, model.norm_pix_loss)

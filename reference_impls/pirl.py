@@ -9,7 +9,8 @@ Differs:  1. the loss is VISSL's, the authors' own code: both views are scored a
           3. `loss_type="cross_entropy"`, VISSL's option, is InfoNCE over these scores
           4. `build` takes a ViT as encoder, the paper's is a ResNet-50: patches are cut
              to whole tokens, and positions are interpolated to their smaller grid
-          5. crops and colours are those of `simclr`, with what differs there
+          5. crops and colours are those of `simclr`, with what differs there; those of
+             a jigsaw are drawn once, before it is cut, not patch by patch
 Checked:  facebookresearch/vissl@09270ed: loss, gradients, memory and Z over up to three
           steps, both kinds of loss, to 1e-7
 
