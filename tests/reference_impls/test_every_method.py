@@ -138,9 +138,8 @@ def test_every_seed_of_the_generator_makes_another_batch_and_the_same_seed_the_s
     assert one.shape != other.shape or not torch.equal(one, other)
 
 
+@pytest.mark.parametrize("method", [m for m in methods() if hasattr(m, "features")], ids=slug)
 def test_patch_features_form_a_grid_over_the_picture(method):
-    if not hasattr(method, "features"):
-        pytest.skip("learns from clips")
     model, side = a_model(method).eval(), method.TINY.img_size
     tokens = method.features(model, torch.randn(2, 3, side, side, generator=generator()))
     assert tokens.shape[0] == 2
