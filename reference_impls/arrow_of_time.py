@@ -205,7 +205,8 @@ class TCAMHead(nn.Module):
                 f"maps {tuple(maps.shape)} have T C = {x.shape[1]} channels; the head "
                 f"was made for {self.fc.in_features}"
             )
-        cam = torch.einsum("bchw,c->bhw", x, self.fc.weight[0])  # -- activation map
+        # The unit at every place: a 1x1 convolution.
+        cam = F.conv2d(x, self.fc.weight[..., None, None])[:, 0]  # -- activation map
         # Pooling and the unit are linear: the map's mean is the unit on pooled maps.
         logit = cam.mean(dim=(1, 2)) + self.fc.bias         # (B,)  -- pooled
         return logit, cam
