@@ -28,7 +28,7 @@ from torch import Generator, Tensor, nn
 from reference_impls import byol
 from reference_impls.byol import cosine_tau, ema_update
 from reference_impls.moco import last_layer
-from reference_impls.simclr import gather, rank_and_world
+from reference_impls.simclr import gather, own_rows
 from reference_impls.vit import ViT, patch_tokens
 
 
@@ -79,9 +79,7 @@ def ctr(q: Tensor, k: Tensor, temperature: float) -> Tensor:
         q = F.normalize(q.to(dtype), dim=1) / temperature
         k = gather(F.normalize(k.detach().to(dtype), dim=1))    # (W B, D)  -- all keys
         logits = q @ k.T                                        # (B, W B)  -- logits
-        own = torch.arange(len(q), device=q.device)             # (B,)
-        own = own + rank_and_world()[0] * len(q)
-        return 2 * temperature * F.cross_entropy(logits, own)   # ()  -- ctr
+        return 2 * temperature * F.cross_entropy(logits, own_rows(q))  # ()  -- ctr
 
 
 def moco_v3_loss(

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from reference_impls import byol
-from reference_impls.simclr import contrastive_accuracy, gather, rank_and_world
+from reference_impls.simclr import contrastive_accuracy, gather, own_rows
 from reference_impls.vit import ViT, patch_tokens
 
 
@@ -113,8 +113,7 @@ def neighbour_contrast(nn: Tensor, p: Tensor, temperature: float = 0.1) -> Tenso
     """
     p = gather(F.normalize(p, dim=1))                             # (W B, D)
     logits = nn @ p.T / temperature                               # (B, W B)
-    own = torch.arange(len(nn), device=p.device) + rank_and_world()[0] * len(nn)
-    return F.cross_entropy(logits, own)                           # ()  -- L_i
+    return F.cross_entropy(logits, own_rows(nn))                  # ()  -- L_i
 
 
 def nnclr_loss(

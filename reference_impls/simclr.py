@@ -332,6 +332,11 @@ def gather(z: Tensor) -> Tensor:
     return z if rank_and_world()[1] == 1 else Gather.apply(z)
 
 
+def own_rows(z: Tensor) -> Tensor:
+    """Where this process's rows stand among those of `gather`: (B, D) to (B,)."""
+    return rank_and_world()[0] * len(z) + torch.arange(len(z), device=z.device)
+
+
 def nt_xent_loss(
     z1: Tensor, z2: Tensor, temperature: float = 0.1, normalize: bool = True
 ) -> Tensor:
@@ -356,8 +361,7 @@ def nt_xent_loss(
         all1, all2 = gather(z1), gather(z2)                     # (W B, D)
         logits = anchors @ torch.cat([all1, all2]).T            # (2B, 2W B)  -- cosines
 
-        own = torch.arange(len(z1), device=z1.device)           # (B,)
-        own = own + rank_and_world()[0] * len(z1)               # among all processes'
+        own = own_rows(z1)                                      # (B,)
         itself = torch.cat([own, own + len(all1)])              # (2B,)
         partner = torch.cat([own + len(all1), own])             # (2B,)
         logits = logits.scatter(1, itself[:, None], -torch.inf)  # -- candidates

@@ -26,12 +26,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from reference_impls import byol
-from reference_impls.simclr import contrastive_accuracy, draw, gather, normalize
+from reference_impls.simclr import (
+    contrastive_accuracy,
+    draw,
+    gather,
+    normalize,
+    own_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -262,14 +267,12 @@ def moclr_loss(
 
 def info_nce(q: Tensor, k: Tensor, tau: float) -> Tensor:
     """Row i of q against all keys, row i of this process's being the right one."""
-    B, dtype = len(q), torch.promote_types(q.dtype, torch.float32)
+    dtype = torch.promote_types(q.dtype, torch.float32)
     q, k = q.to(dtype), F.normalize(k.detach().to(dtype), dim=1)
     keys = gather(k)                                              # (W B, D)
     scale = tau * q.norm(dim=1, keepdim=True).clamp(min=1e-12)    # (B, 1)
     logits = (q / scale) @ keys.T                                 # (B, W B)  -- cosines
-    first = dist.get_rank() * B if len(keys) > B else 0
-    own = torch.arange(first, first + B, device=q.device)         # (B,)
-    return F.cross_entropy(logits, own)                           # ()  -- InfoNCE
+    return F.cross_entropy(logits, own_rows(q))                   # ()  -- InfoNCE
 
 
 # Training
