@@ -12,7 +12,8 @@ function tie() {
   const narrow = window.matchMedia("(max-width: 62rem)");
   const peek = pane.querySelector(".peek");
   let pinned = null;
-  let held = false; // an address or a click asked for these lines: reading on lets go
+  let held = false; // an address, a click or the keyboard asked for these lines: reading on lets go
+  let pointed = false; // the pointer rests on linked text: scrolling does not lead away from it
 
   const range = (element) => {
     const [first, last] = element.dataset.lines.split("-").map(Number);
@@ -48,9 +49,20 @@ function tie() {
 
   // Text to code: pointing lights, a click pins and keeps the address.
   for (const element of linked) {
-    element.addEventListener("pointerenter", () => narrow.matches || light(element));
-    element.addEventListener("pointerleave", rest);
-    element.addEventListener("focusin", () => narrow.matches || light(element));
+    element.addEventListener("pointerenter", () => {
+      if (narrow.matches) return;
+      pointed = true;
+      light(element);
+    });
+    element.addEventListener("pointerleave", () => {
+      pointed = false;
+      rest();
+    });
+    element.addEventListener("focusin", () => {
+      if (narrow.matches) return;
+      held = true;
+      light(element);
+    });
     element.addEventListener("focusout", rest);
     element.addEventListener("click", (event) => {
       const link = event.target.closest("a[href^='#L']");
@@ -95,7 +107,7 @@ function tie() {
   let waiting = false;
   const follow = () => {
     waiting = false;
-    if (held || narrow.matches || listing.matches(":hover")) return;
+    if (held || pointed || narrow.matches || listing.matches(":hover")) return;
     const middle = window.innerHeight * 0.45;
     let lead = null;
     for (const element of linked) {

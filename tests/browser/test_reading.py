@@ -14,15 +14,15 @@ def lit(page) -> list[int]:
     )
 
 
+IN_VIEW = """number => {
+  const pane = document.querySelector('.listing').getBoundingClientRect();
+  const line = document.getElementById('L' + number).getBoundingClientRect();
+  return line.top >= pane.top - 1 && line.bottom <= pane.bottom + 1;
+}"""
+
+
 def in_view(page, line: int) -> bool:
-    return page.evaluate(
-        """number => {
-          const pane = document.querySelector('.listing').getBoundingClientRect();
-          const line = document.getElementById('L' + number).getBoundingClientRect();
-          return line.top >= pane.top - 1 && line.bottom <= pane.bottom + 1;
-        }""",
-        line,
-    )
+    return page.evaluate(IN_VIEW, line)
 
 
 def test_an_equation_lights_the_lines_that_compute_it(visit):
@@ -32,10 +32,20 @@ def test_an_equation_lights_the_lines_that_compute_it(visit):
     first, last = map(int, equation.get_attribute("data-lines").split("-"))
     equation.hover()
     assert lit(page) == list(range(first, last + 1))
-    page.wait_for_timeout(300)
     assert in_view(page, first)
     page.mouse.move(0, 0)
     assert lit(page) == []
+
+
+def test_scrolling_a_little_does_not_lead_the_code_away_from_what_is_pointed_at(visit):
+    page = visit(1440)
+    page.goto("/papers/mae/")
+    equation = page.locator("figure.equation").last
+    equation.hover()
+    # To where another link stands at the reading height and the pointer still rests here.
+    page.evaluate("window.scrollBy(0, -8)")
+    page.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(done), 50))")
+    assert in_view(page, lit(page)[0])
 
 
 def test_an_equation_lights_its_lines_for_the_keyboard_too(visit):
@@ -66,8 +76,7 @@ def test_an_address_opens_an_equation_and_its_code(visit):
     first, _ = map(int, page.locator("#eq-1").get_attribute("data-lines").split("-"))
     expect(page.locator("#eq-1")).to_be_in_viewport()
     expect(page.locator(f"#L{first}.lit")).to_be_in_viewport()
-    page.wait_for_timeout(500)
-    assert in_view(page, first)
+    page.wait_for_function(IN_VIEW, arg=first)
 
 
 def test_a_line_lights_the_text_that_speaks_of_it(visit):
@@ -86,8 +95,9 @@ def test_reading_on_brings_the_code_along(visit):
     page.locator("#equations").scroll_into_view_if_needed()
     page.mouse.move(300, 500)
     page.mouse.wheel(0, 500)
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.querySelector('.listing').scrollTop") > before
+    page.wait_for_function(
+        "before => document.querySelector('.listing').scrollTop > before", arg=before
+    )
     assert page.locator(".line.near").count() > 0
 
 
@@ -97,13 +107,11 @@ def test_on_a_phone_a_tap_raises_the_code_and_escape_lowers_it(visit, shoot):
     pane = page.locator(".case")
     assert pane.bounding_box()["height"] < 80
     page.locator("a.to-code").first.click()
-    page.wait_for_timeout(400)
-    assert pane.bounding_box()["height"] > 300
-    assert in_view(page, lit(page)[0])
+    page.wait_for_function("document.querySelector('.case').offsetHeight > 300")
+    page.wait_for_function(IN_VIEW, arg=lit(page)[0])
     shoot(page, "peek_360")
     page.keyboard.press("Escape")
-    page.wait_for_timeout(400)
-    assert pane.bounding_box()["height"] < 80
+    page.wait_for_function("document.querySelector('.case').offsetHeight < 80")
 
 
 def test_without_scripts_a_link_jumps_to_its_line(visit):
@@ -121,7 +129,6 @@ def test_a_search_hit_opens_at_its_place_with_its_words_marked(visit):
     page.goto("/search/?q=random_masking")
     page.locator(".hits .hit").first.get_by_role("link").first.click()
     assert "#def-random_masking" in page.url
-    page.wait_for_timeout(300)
     expect(page.locator("#def-random_masking")).to_be_in_viewport()
     assert page.evaluate("CSS.highlights.get('found').size") > 0
 
