@@ -9,6 +9,7 @@ markWords();
 function tie() {
   const lines = [...listing.querySelectorAll(".line")];
   const linked = [...article.querySelectorAll("[data-lines]")];
+  const prose = linked.filter((element) => !element.closest("svg")); // read from top to bottom
   const narrow = window.matchMedia("(max-width: 62rem)");
   const peek = pane.querySelector(".peek");
   let pinned = null;
@@ -69,7 +70,7 @@ function tie() {
       if (!link && !element.matches("figure")) return;
       event.preventDefault();
       pinned = element;
-      if (link) history.replaceState(null, "", link.hash);
+      if (link) history.replaceState(null, "", link.getAttribute("href")); // an SVG link has no hash
       open();
       held = true;
       light(element);
@@ -85,7 +86,7 @@ function tie() {
     });
   };
   for (const line of lines) {
-    if (!line.dataset.from) continue;
+    if (!line.classList.contains("told")) continue;
     const show = () => speakers(line).forEach((element) => element.classList.add("lit"));
     line.addEventListener("pointerenter", show);
     line.addEventListener("pointerleave", rest);
@@ -110,7 +111,7 @@ function tie() {
     if (held || pointed || narrow.matches || listing.matches(":hover")) return;
     const middle = window.innerHeight * 0.45;
     let lead = null;
-    for (const element of linked) {
+    for (const element of prose) {
       if (element.getBoundingClientRect().top < middle) lead = element;
       else break;
     }

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from kb.catalogue import coverage
 from kb.catalogue.library import Library, library
 from kb.catalogue.papers import Paper
 from kb.catalogue.problems import Problem
@@ -37,8 +38,10 @@ def state_of(shelves: Library) -> str:
     """Changes with texts, modules, figures, and the package that reads them."""
     digest = hashlib.sha256(shelves.fingerprint.encode())
     for path in sorted((settings.PAPERS_DIR / "figures").glob("*")):
-        digest.update(path.name.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted((settings.PAPERS_DIR / "concepts").glob("*.md")):
+        digest.update(path.name.encode())  # texts link to them
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -49,6 +52,11 @@ def messages(shelves: Library) -> Iterator[CheckMessage]:
         kind, number = (Warning, "W001") if paper.is_note else (Error, "E001")
         for problem in (*paper.problems, *_module_problems(paper)):
             yield kind(str(problem), hint=problem.remedy, id=f"catalogue.{number}")
+        for name in coverage.of(paper).silent if not paper.is_note else []:
+            yield Warning(
+                f"{paper.path.name}: nothing is said of {name}",
+                hint=f"link it: [words](code:{name})", id="catalogue.W003",
+            )
     for problem in shelves.problems:
         yield Warning(str(problem), hint=problem.remedy, id="catalogue.W002")
 

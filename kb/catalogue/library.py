@@ -79,7 +79,7 @@ def read(papers: Path, impls: Path, extra: Sequence[Path] = ()) -> Library:
         shelf[path.stem] = Paper(
             path.stem, entry, shelf,
             Module(source) if source.is_file() else None,
-            cases if cases.is_dir() else None, papers / "figures",
+            cases if cases.is_dir() else None, papers,
         )
     for folder in extra:
         if not folder.is_dir():

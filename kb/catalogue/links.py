@@ -1,4 +1,4 @@
-"""Markdown's part for links: into the code, to other entries, to figures."""
+"""Markdown's part for links: into the code, to entries, to the site's other pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from xml.etree import ElementTree as etree
 
 from markdown import Markdown
 from markdown.inlinepatterns import (
-    IMAGE_LINK_RE,
     LINK_RE,
-    ImageInlineProcessor,
     InlineProcessor,
     LinkInlineProcessor,
 )
@@ -20,6 +18,13 @@ from kb.catalogue.entries import slugify
 from kb.catalogue.sink import REMEDY_CODE, Sink
 
 OUTSIDE = ("http", "https", "mailto")
+PAGES = {  # kinds of links to the site's own pages, and what their remedy is
+    "paper": "name the slug of an entry, or leave the link out",
+    "concept": "name a file of papers/concepts/ without its .md",
+    "compare": "name two entries: `compare:byol,simsiam`",
+    "results": "name the slug of an entry",
+}
+FORMULA = re.compile(r"\$[^$]+\$")
 NOTE = re.compile(r"(?:[^#?]*/)?([^/#?]+)\.(?:md|qmd|markdown)(?:#.*)?$")
 
 
@@ -52,15 +57,20 @@ class EntryLink(LinkInlineProcessor):
         scheme, colon, rest = href.partition(":")
         if scheme == "code":
             self._to_code(link, rest)
-        elif scheme == "paper":
-            self._to_paper(link, rest)
+        elif scheme in PAGES:
+            self._to_page(link, scheme, rest)
         elif colon and scheme.isalpha() and scheme not in OUTSIDE:
-            remedy = "links are code:, paper:, http:, https:, mailto: or #section"
+            kinds = ", ".join(f"{kind}:" for kind in ("code", *PAGES, *OUTSIDE))
+            remedy = f"links are {kinds} or #section"
             self._dead(link, href, f"unknown kind of link {scheme!r}", remedy)
         elif not colon and (note := NOTE.match(href)):
-            self._to_paper(link, slugify(unquote(note[1]), "_"))
+            self._to_page(link, "paper", slugify(unquote(note[1]), "_"))
 
     def _to_code(self, link: etree.Element, target: str) -> None:
+        """Lines beside the text, or (`slug/Symbol`) those of another paper."""
+        if elsewhere := self.sink.around.code_url(target):
+            link.attrib.update({"class": "to-code", "href": elsewhere})
+            return
         lines = self.sink.around.lines(target)
         if not lines:
             self._dead(link, f"code:{target}", f"no code {target!r}", REMEDY_CODE)
@@ -69,14 +79,16 @@ class EntryLink(LinkInlineProcessor):
         link.attrib.update(
             {"class": "to-code", "href": f"#L{lines.first}", "data-lines": str(lines)}
         )
+        if FORMULA.fullmatch(link.text or ""):
+            link.set("title", target)  # a formula may not be read out as a name
 
-    def _to_paper(self, link: etree.Element, slug: str) -> None:
-        url = self.sink.around.paper_url(slug)
+    def _to_page(self, link: etree.Element, kind: str, name: str) -> None:
+        url = self.sink.around.page_url(kind, name)
         if url:
             link.set("href", url)
         else:
-            remedy = "name the slug of an entry, or leave the link out"
-            self._dead(link, f"paper:{slug}", f"no entry {slug!r}", remedy)
+            nowhere = "no entry" if kind == "paper" else f"no page {kind}"
+            self._dead(link, f"{kind}:{name}", f"{nowhere} {name!r}", PAGES[kind])
 
     def _dead(
         self, link: etree.Element, needle: str, message: str, remedy: str
@@ -85,35 +97,6 @@ class EntryLink(LinkInlineProcessor):
         link.tag = "span"
         link.attrib.clear()
         link.attrib.update({"class": "dead", "title": message})
-
-
-class Figure(ImageInlineProcessor):
-    """Pictures of `papers/figures/`; any other is named instead of shown."""
-
-    def __init__(self, md: Markdown, sink: Sink):
-        super().__init__(IMAGE_LINK_RE, md)
-        self.sink = sink
-
-    def handleMatch(  # type: ignore[override]
-        self, m: re.Match[str], data: str
-    ) -> tuple[etree.Element | str | None, int | None, int | None]:
-        image, start, end = super().handleMatch(m, data)
-        if isinstance(image, etree.Element):
-            source = html.unescape(image.get("src", ""))
-            url = self.sink.around.figure_url(source)
-            if url:
-                image.attrib.update({"src": url, "loading": "lazy"})
-            else:
-                self._missing(image, source)
-        return image, start, end
-
-    def _missing(self, image: etree.Element, source: str) -> None:
-        self.sink.report(
-            source, f"no figure {source!r}", "put the file into papers/figures/"
-        )
-        image.tag, image.text = "span", image.get("alt") or source
-        image.attrib.clear()
-        image.attrib.update({"class": "dead", "title": f"no figure {source}"})
 
 
 class WikiLink(InlineProcessor):
@@ -128,7 +111,7 @@ class WikiLink(InlineProcessor):
     def handleMatch(  # type: ignore[override]
         self, m: re.Match[str], data: str
     ) -> tuple[etree.Element, int, int]:
-        url = self.sink.around.paper_url(slugify(m[1], "_"))
+        url = self.sink.around.page_url("paper", slugify(m[1], "_"))
         link = etree.Element("a", {"href": url}) if url else etree.Element("span")
         link.text = m[2] or m[1]
         return link, m.start(0), m.end(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from html import escape
 
@@ -51,25 +51,25 @@ def _span(name: str, text: str) -> str:
 
 
 def render(
-    lines: Iterable[str], anchors: Mapping[int, str], sources: Mapping[int, list[str]]
+    lines: Iterable[str], anchors: Mapping[int, str], told: Container[int]
 ) -> str:
     """The whole listing.
 
     lines: HTML of each line. anchors: line number -> symbol defined there.
-    sources: line number -> ids of the equations and sections that point to it.
+    told: numbers of the lines that some text points to.
     """
     return "\n".join(
-        _line(number, html, anchors.get(number, ""), sources.get(number, []))
+        _line(number, html, anchors.get(number, ""), number in told)
         for number, html in enumerate(lines, start=1)
     )
 
 
-def _line(number: int, html: str, symbol: str, sources: list[str]) -> str:
-    origin = f' data-from="{" ".join(sources)}"' if sources else ""
+def _line(number: int, html: str, symbol: str, told: bool) -> str:
+    kind = "line told" if told else "line"
     anchor = f' id="def-{escape(symbol)}"' if symbol else ""
     # Out of the tab order: hundreds of stops would keep a keyboard reader here.
     return (
-        f'<div class="line" id="L{number}"{origin}>'
-        f'<a class="no" href="#L{number}" tabindex="-1">{number}</a>'
+        f'<div class="{kind}" id="L{number}">'
+        f'<a href="#L{number}" tabindex="-1">{number}</a>'
         f"<code{anchor}>{html}</code></div>"
     )

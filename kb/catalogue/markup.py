@@ -11,10 +11,10 @@ import nh3
 from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
-from kb.catalogue import formulas
+from kb.catalogue import figures, formulas, questions
 from kb.catalogue.entries import RawSection
 from kb.catalogue.equations import DisplayMath, InlineMath
-from kb.catalogue.links import EntryLink, Figure, WikiLink
+from kb.catalogue.links import EntryLink, WikiLink
 from kb.catalogue.sink import Sink
 
 TAGS = nh3.ALLOWED_TAGS | formulas.TAGS | {"figure", "figcaption", "section"}
@@ -30,8 +30,6 @@ ATTRIBUTES = {
     "details": {"open"},
 } | {tag: set(formulas.ATTRIBUTES) for tag in formulas.TAGS}
 
-TAG = re.compile(r"<[^>]*>")
-FIGURE = re.compile(r"<figure.*?</figure>", re.DOTALL)
 DEFINITION = re.compile(r"^ {0,3}\[[^\]^]+\]:\s*\S+")
 
 
@@ -41,12 +39,6 @@ def clean(dirty: str) -> str:
         dirty, tags=TAGS, attributes=ATTRIBUTES, link_rel=None,
         url_schemes={"http", "https", "mailto"},
     )
-
-
-def plain(safe: str) -> str:
-    """The words of HTML that `clean` wrote, without its display equations."""
-    text = TAG.sub("", FIGURE.sub("", safe))
-    return re.sub(r"\s+", " ", html.unescape(text)).strip()
 
 
 def render(sections: Iterable[RawSection], sink: Sink) -> list[str]:
@@ -61,7 +53,8 @@ def render(sections: Iterable[RawSection], sink: Sink) -> list[str]:
     pages = []
     for section in sections:
         sink.section = section
-        pages.append(_convert(markdown, f"{section.source}\n\n{definitions}"))
+        safe = _convert(markdown, f"{section.source}\n\n{definitions}")
+        pages.append(figures.insert(safe, sink.drawings))
     return pages
 
 
@@ -87,9 +80,12 @@ class EntryExtension(Extension):
         inline.register(InlineMath(md, self.sink), "math", 185)
         inline.register(EntryLink(md, self.sink), "link", 160)
         inline.register(WikiLink(md, self.sink), "wikilink", 175)
-        inline.register(Figure(md, self.sink), "image_link", 150)
+        inline.register(figures.Figure(md, self.sink), "image_link", 150)
         md.ESCAPED_CHARS.append("$")
-        md.treeprocessors.register(ScrollingTables(md), "scrolling_tables", 0)
+        trees = md.treeprocessors  # inline patterns have run at 20
+        trees.register(figures.OwnParagraph(md), "figures", 2)
+        trees.register(questions.Anchors(md, self.sink), "questions", 1)
+        trees.register(ScrollingTables(md), "scrolling_tables", 0)
 
 
 class ScrollingTables(Treeprocessor):

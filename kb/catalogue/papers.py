@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from demos.offers import abilities
 from demos.specs import Demo, offered_by
 from kb.catalogue import golden, listing, metadata
+from kb.catalogue.around import Around
 from kb.catalogue.bibtex import bibtex
 from kb.catalogue.code import Module
 from kb.catalogue.entries import Entry
@@ -21,8 +22,12 @@ from kb.catalogue.golden import GoldenCase
 from kb.catalogue.landmarks import Lines
 from kb.catalogue.letters import symbols_table
 from kb.catalogue.parts import PARTS
+from kb.catalogue.plain import plain
 from kb.catalogue.problems import Problem
 from kb.catalogue.sink import Equation, Sink
+
+if TYPE_CHECKING:
+    from kb.catalogue.questions import Question
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Page:
 
     sections: list[Section]
     equations: list[Equation]
+    questions: list[Question]
     code_links: list[tuple[str, Lines]]  # section id, lines
 
 
@@ -54,11 +60,11 @@ class Paper:
     shelf: Mapping[str, Paper] = field(repr=False)  # all papers, for links between them
     module: Module | None = None
     golden_dir: Path | None = None
-    figures_dir: Path | None = None
+    home: Path | None = None  # the folder papers/, for texts of our own
 
     @property
     def is_note(self) -> bool:
-        return self.figures_dir is None
+        return self.home is None
 
     @property
     def path(self) -> Path:
@@ -133,20 +139,22 @@ class Paper:
 
     @cached_property
     def page(self) -> Page:
-        from kb.catalogue import markup  # Markdown: not needed to start
+        from kb.catalogue import markup, questions  # Markdown: not needed to start
 
-        sink = Sink(self, must_link=not self.is_note)
+        around = Around(self.shelf, self.home, self.module, self.entry.report)
+        sink = Sink(around, must_link=not self.is_note)
         raw = self.entry.sections
         sink.table = symbols_table("\n".join(section.source for section in raw))
         pages = markup.render(raw, sink)
         sections = [
             Section(
                 s.id, s.title or self.title, mark_safe(html),  # noqa: S308  nh3 cleaned
-                markup.plain(html), s.line,
+                plain(html), s.line,
             )
             for s, html in zip(raw, pages, strict=True)
         ]
-        return Page(sections, sink.equations, sink.code_links)
+        asked = [q for s in sections for q in questions.split(s.html, s.id)[1]]
+        return Page(sections, sink.equations, asked, sink.code_links)
 
     @property
     def sections(self) -> list[Section]:
@@ -173,10 +181,11 @@ class Paper:
         anchors: dict[int, str] = {}
         for symbol in self.module.symbols:
             anchors.setdefault(symbol.first, symbol.name)
-        html = listing.render(self.module.html_lines, anchors, self._pointing())
+        html = listing.render(self.module.html_lines, anchors, self.pointing)
         return mark_safe(html)  # noqa: S308  every line is escaped where it is made
 
-    def _pointing(self) -> dict[int, list[str]]:
+    @cached_property
+    def pointing(self) -> dict[int, list[str]]:
         """Line -> ids of the equations and sections that point to it."""
         links = [(e.id, Lines(e.first, e.last)) for e in self.equations if e.first]
         links += self.page.code_links
@@ -221,21 +230,3 @@ class Paper:
         """All that is wrong with it; renders the text to find out."""
         _ = self.page
         return self.entry.problems
-
-    # What its text can point to (kb.catalogue.sink.Surroundings).
-
-    def lines(self, target: str) -> Lines | None:
-        return self.module.find(target) if self.module else None
-
-    def paper_url(self, slug: str) -> str | None:
-        known = slug in self.shelf
-        return reverse("catalogue:paper", args=[slug]) if known else None
-
-    def figure_url(self, source: str) -> str | None:
-        name = source.rpartition("/")[2]
-        if self.figures_dir is None or not (self.figures_dir / name).is_file():
-            return None
-        return reverse("catalogue:figure", args=[name])
-
-    def report(self, line: int, message: str, remedy: str) -> None:
-        self.entry.report(line, message, remedy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kb.catalogue.drawing.description import Description
 from kb.catalogue.entries import RawSection
 from kb.catalogue.landmarks import Lines
 from kb.catalogue.letters import Word
@@ -16,7 +17,9 @@ class Surroundings(Protocol):
     """What a text can point to."""
 
     def lines(self, target: str) -> Lines | None: ...
-    def paper_url(self, slug: str) -> str | None: ...
+    def code_url(self, target: str) -> str | None: ...
+    def page_url(self, kind: str, name: str) -> str | None: ...
+    def drawing(self, source: str) -> Description | None: ...
     def figure_url(self, source: str) -> str | None: ...
     def report(self, line: int, message: str, remedy: str) -> None: ...
 
@@ -52,6 +55,8 @@ class Sink:
     table: list[Word] = field(default_factory=list)
     equations: list[Equation] = field(default_factory=list)
     code_links: list[tuple[str, Lines]] = field(default_factory=list)  # from section id
+    drawings: list[str] = field(default_factory=list)  # SVG
+    questions: list[str] = field(default_factory=list)  # their addresses
     section: RawSection = field(default_factory=lambda: RawSection("", "", 1, ""))
 
     def report(self, needle: str, message: str, remedy: str) -> None:

@@ -10,6 +10,8 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.conf import settings
 from django.http import (
     FileResponse,
@@ -106,6 +108,7 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
     equations: list of Equation(number, id, latex, target, first, last, words)
     listing: safe HTML of the code's lines; empty without a module
     builds_on, built_on_by, follows: lists of Paper
+    relatives: what it is worth comparing with
     proofs: list of (repository, number of golden cases), most first, those that were
            derived ("") last
     linked: number of equations that have code
@@ -124,6 +127,7 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
         "builds_on": _papers(shelves, found.builds_on),
         "built_on_by": _papers(shelves, found.built_on_by),
         "follows": _papers(shelves, found.follows),
+        "relatives": _relatives(shelves, found),
         "proofs": proofs,
         "linked": sum(bool(equation.first) for equation in found.equations),
     }
@@ -132,6 +136,12 @@ def paper(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def _papers(shelves: Library, slugs: list[str]) -> list[Paper]:
     return [shelves.papers[slug] for slug in slugs if slug in shelves.papers]
+
+
+def _relatives(shelves: Library, paper: Paper) -> list[Paper]:
+    """The papers that it answers, and those of its own part that its code builds on."""
+    near = [p.slug for p in _papers(shelves, paper.builds_on) if p.part == paper.part]
+    return _papers(shelves, list(dict.fromkeys([*paper.follows, *near])))
 
 
 def _not_found(
@@ -145,7 +155,10 @@ def _not_found(
     return render(request, "404.html", context, status=404)
 
 
+# A drawing brings its colours in a <style>, which the site's own pages may not have.
+# (The decorator's type knows no views with captured values.)
 @require_safe
+@csp_update({"style-src": [UNSAFE_INLINE]})  # type: ignore[arg-type]
 def figure(request: HttpRequest, name: str) -> HttpResponseBase:
     """One of our own drawings in papers/figures/."""
     folder = settings.PAPERS_DIR / "figures"

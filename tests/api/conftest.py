@@ -2,7 +2,6 @@
 
 from tests.runs.conftest import (  # noqa: F401
     own_folder,
-    plain_static_files,
     upload,
     woken,
 )

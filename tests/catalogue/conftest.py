@@ -71,7 +71,7 @@ Divide by [the temperature](code:softened#x / tau), as [Other](paper:other) does
 
 ## Key idea
 
-The price is \$5 and `$HOME` stays; $a_{i<j} * b_{1} * c$ is a formula.
+With [these numbers](code:Config), the price is \$5 and `$HOME` stays; $a_{i<j} * b_{1} * c$ is a formula.
 See [`Toy`](code:Toy), [its steps](code:Toy#two steps), [x'](code:Toy.get_attention#x'(t), as it is).
 
 ## Equations
@@ -102,7 +102,7 @@ part: architectures
 ---
 ## TL;DR
 
-Nothing.
+[Nothing](code:Other).
 """
 
 OTHER_MODULE = '''\

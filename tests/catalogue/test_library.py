@@ -48,7 +48,7 @@ def test_a_demo_is_offered_where_the_code_allows_it_and_methods_are_inherited(
 def test_bibtex_escapes_what_latex_would_read(toy: Paper) -> None:
     assert toy.bibtex.startswith("@inproceedings{lovelace2020toy,")
     assert r"title = {{A Toy \& Its Temperature}}" in toy.bibtex
-    assert "author = {Ada Lovelace and Émile Borel}" in toy.bibtex
+    assert r"author = {Ada Lovelace and {\'E}mile Borel}" in toy.bibtex
 
 
 def test_the_hash_changes_with_text_and_code(

@@ -37,12 +37,17 @@ def test_any_text_comes_back_and_is_well_nested(text: str) -> None:
     assert all(line.count("<span") == line.count("</span>") for line in lines)
 
 
-def test_a_line_has_a_number_an_anchor_and_knows_who_points_to_it(toy: Paper) -> None:
-    lines = {int(n): rest for n, rest in re.findall(r'id="L(\d+)"(.*)', toy.listing)}
+def test_a_line_has_a_number_an_anchor_and_shows_that_text_points_to_it(
+    toy: Paper,
+) -> None:
+    found = re.findall(r'<div class="([^"]*)" id="L(\d+)">(.*)', toy.listing)
+    lines = {int(number): rest for _, number, rest in found}
     assert len(lines) == len(toy.module.lines)
     division = toy.module.find("softened#x / tau").first
-    assert lines[division].startswith(' data-from="eq-1 tldr">')
-    assert f'<a class="no" href="#L{division}" tabindex="-1">{division}</a>' in lines[division]
+    assert f'<a href="#L{division}" tabindex="-1">{division}</a>' in lines[division]
+    told = {int(number) for kind, number, _ in found if kind == "line told"}
+    assert told == set(toy.pointing)
+    assert toy.pointing[division] == ["eq-1", "tldr"]
     forward = toy.module.symbol("Toy.forward").first
     assert '<code id="def-Toy.forward">' in lines[forward]
 

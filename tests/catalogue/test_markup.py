@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,7 +69,7 @@ def test_columns_of_aligned_equations_need_no_style_attribute(toy: Paper) -> Non
 
 def test_dollars_in_code_and_behind_a_backslash_are_no_formula(toy: Paper) -> None:
     html = toy.section("key-idea").html
-    assert "The price is $5 and <code>$HOME</code> stays; <math>" in html
+    assert "the price is $5 and <code>$HOME</code> stays; <math>" in html
     assert html.count("<math") == 1
 
 
@@ -107,7 +108,8 @@ def test_an_equation_in_a_list_stays_in_it(told: Tell) -> None:
         ("x\n[a](code:Gone)", "no code 'Gone'", 15),
         ("x\n\n[a](code:softened#gone)", "no code 'softened#gone'", 16),
         ("[a](paper:gone)", "no entry 'gone'", 14),
-        ("[a](compare:toy,other)", "unknown kind of link 'compare'", 14),
+        ("[a](compare:toy)", "no page compare 'toy'", 14),
+        ("[a](concept:gone)", "no page concept 'gone'", 14),
         ("![a](figures/gone.svg)", "no figure 'figures/gone.svg'", 14),
         ("x\n\n$$\nx + y\n$$", "equation without code", 17),
         ("$$\nx\n$$ {code=Gone}", "no code 'Gone'", 16),
@@ -124,7 +126,7 @@ def test_what_is_dead_is_reported_with_its_line(
     assert problem.remedy
 
 
-@pytest.mark.parametrize("kind", ["code:Gone", "paper:gone", "results:toy"])
+@pytest.mark.parametrize("kind", ["code:Gone", "paper:gone", "results:gone", "code:gone/f", "gone:x"])
 def test_a_dead_link_is_shown_as_text(told: Tell, kind: str) -> None:
     html = only(told(f"a [word]({kind}) b"))
     assert re.search(r'a <span class="dead" title="[^"]+">word</span> b', html)
@@ -135,7 +137,7 @@ def test_latex_that_fails_stays_readable(told: Tell) -> None:
 
 
 def test_a_figure_of_the_project_is_shown(told: Tell, toy: Paper) -> None:
-    (toy.figures_dir / "toy_view.svg").write_text("<svg/>")
+    (toy.home / "figures" / "toy_view.svg").write_text("<svg/>")
     html = only(told("![A view](figures/toy_view.svg)"))
     assert 'src="/papers/figures/toy_view.svg"' in html
     assert 'alt="A view"' in html
@@ -192,3 +194,42 @@ def test_no_text_breaks_the_page(note: Callable[..., Paper], text: str) -> None:
 
 def test_deep_nesting_is_shown_as_it_is(note: Callable[..., Paper]) -> None:
     assert only(note("> " * 3000 + "deep")).count("deep") == 1
+
+
+def test_a_link_into_another_papers_code_leads_to_its_page(told: Tell) -> None:
+    assert 'href="/papers/other/#L6"' in only(told("[a](code:other/Other)"))
+
+
+def test_links_lead_to_the_other_pages_of_the_site(told: Tell, root: Path) -> None:
+    (root / "papers/concepts").mkdir()
+    (root / "papers/concepts/heat.md").write_text("Heat.")
+    html = only(told("[a](concept:heat) [b](compare:toy,other) [c](results:toy)"))
+    for address in ("/concepts/heat/", "/compare/toy/other/", "/results/?paper=toy"):
+        assert f'href="{address}"' in html
+
+
+def test_a_drawing_stands_in_the_page_and_its_boxes_are_links(told: Tell, root: Path) -> None:
+    folder = root / "papers/figures"
+    (folder / "toy_view.svg").write_text("<svg/>")
+    (folder / "toy_view.toml").write_text(
+        'title = "T"\nalt = "A box."\n[[node]]\nid = "a"\nat = [0, 0]\nkind = "op"\n'
+        'text = "softened"\ncode = "softened"\n'
+    )
+    paper = told("before\n\n![What it *does*.](figures/toy_view.svg)\n\nafter")
+    html, line = only(paper), paper.module.find("softened")
+    assert '<figure class="drawn" id="fig-1" tabindex="0"><svg ' in html
+    assert f'href="#L{line.first}" data-lines="{line}"' in html
+    caption = "<figcaption>What it <em>does</em>.</figcaption>"
+    assert re.search(rf"{caption}\s*</figure>\s*<p>after", html)
+    assert ("tldr", line) in paper.page.code_links
+    assert paper.sections[0].text == "before What it does. after"
+
+
+def test_a_drawing_that_names_code_which_is_gone_is_reported(told: Tell, root: Path) -> None:
+    folder = root / "papers/figures"
+    (folder / "toy_view.svg").write_text("<svg/>")
+    (folder / "toy_view.toml").write_text(
+        'title = "T"\nalt = "A"\n[[node]]\nid = "a"\nat = [0, 0]\nkind = "op"\ncode = "gone"\n'
+    )
+    (problem,) = told("![x](figures/toy_view.svg)").problems
+    assert "no code 'gone' in it" in str(problem)

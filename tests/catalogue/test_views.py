@@ -15,11 +15,6 @@ def site(root: Path, settings: Settings) -> Path:
     settings.PAPERS_DIR = root / "papers"
     settings.IMPLS_DIR = root / "reference_impls"
     settings.EXTRA_PAPERS_DIRS = [root / "notes"]
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {
-            "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        }
-    }
     return root
 
 

@@ -56,13 +56,6 @@ def small_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def plain_static_files(settings) -> None:
-    """Pages can be rendered without collecting static files first."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
-@pytest.fixture(autouse=True)
 def own_folder(settings, tmp_path: Path) -> Path:
     """Files of runs go to a folder of the test."""
     settings.MEDIA_ROOT = tmp_path / "runs"

@@ -11,15 +11,8 @@ from django.test import Client
 
 from kb.search import service
 
-pytestmark = pytest.mark.usefixtures("shelf", "plain_static")
+pytestmark = pytest.mark.usefixtures("shelf")
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def plain_static(settings) -> None:
-    """Static addresses without hashes, which only `collectstatic` makes."""
-    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
 
 
 def test_the_page_works_without_javascript(client: Client) -> None:

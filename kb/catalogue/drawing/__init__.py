@@ -1,0 +1,1 @@
+"""Drawings of methods: a description in TOML, laid out and written as SVG."""
