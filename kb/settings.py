@@ -41,7 +41,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "kb",  # the commands that concern the whole site
     "kb.catalogue",
+    "kb.connections",
+    "kb.results",
     "kb.search",
+    "kb.exchange",
     "kb.runs",
     "kb.api",
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from kb.api import catalogue, probes, runs
+from kb.api import catalogue, probes, results, runs
 from kb.api.docs import docs, schema
 from kb.api.errors import no_such_address
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/papers/", catalogue.Papers.as_view(), name="papers"),
     path("api/papers/<slug:slug>/", catalogue.OnePaper.as_view(), name="paper"),
     path("api/demos/", catalogue.Demos.as_view(), name="demos"),
+    path("api/results/", results.Results.as_view(), name="results"),
     path("api/runs/", runs.Runs.as_view(), name="runs"),
     path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="run"),
     path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="cancel"),

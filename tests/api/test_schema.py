@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from kb.api.docs import documented
 
 CALLS = {
-    "/api/search/", "/api/papers/", "/api/papers/{slug}/", "/api/demos/",
+    "/api/search/", "/api/papers/", "/api/papers/{slug}/", "/api/demos/", "/api/results/",
     "/api/runs/", "/api/runs/{run_id}/", "/api/runs/{run_id}/cancel/",
 }
 
