@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test mutants lock audit examples clean
+.PHONY: run test mutants links lock audit examples clean
 
 run: .venv/installed  ## set up what is missing, then run site and worker
 	@$(BIN)/python manage.py serve
@@ -15,6 +15,9 @@ test: .venv/installed-dev  ## set up what is missing, then every check and test
 
 mutants: .venv/installed-dev  ## put classic errors into every paper's code; its tests must find each
 	$(BIN)/python -m tests.mutants
+
+links: .venv/installed-dev  ## do a paper's own tests run every line that its entry links to?
+	$(BIN)/python -m tests.linked_lines
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitrine needs Python 3.11 or newer; say which with: make run PYTHON=python3.12")'
