@@ -33,7 +33,7 @@ class Config:
     """The official model: VGG-16 without its last pool, on two segments of flow."""
 
     segments: int = 2        # T, fused late
-    flows: int = 10          # L, stacked in a segment (unverified)
+    flows: int = 10          # L, stacked in a segment
     stages: tuple[tuple[int, ...], ...] = (
         (64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512),
     )
@@ -114,7 +114,7 @@ def lucas_kanade(clips: Tensor, window: int = 5, ridge: float = 1e-3) -> Tensor:
     xy = windowed(along_x * along_y)
     xt, yt = windowed(along_x * along_t), windowed(along_y * along_t)
     determinant = xx * yy - xy * xy
-    u = (xy * yt - yy * xt) / determinant                   # Cramer's rule
+    u = (xy * yt - yy * xt) / determinant                   # -- Cramer's rule
     v = (xy * xt - xx * yt) / determinant
     return torch.stack([u, v], dim=1)                       # (B, 2, T - 1, H, W)
 
@@ -248,7 +248,7 @@ def aot_loss(logits: Tensor, labels: Tensor) -> Tensor:
             f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} differ; "
             "both are (B,)"
         )
-    return F.binary_cross_entropy_with_logits(logits, labels.to(logits))
+    return F.binary_cross_entropy_with_logits(logits, labels.to(logits))  # -- BCE
 
 
 # Training

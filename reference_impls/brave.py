@@ -2,16 +2,19 @@
 
 Paper:    Recasens et al., "Broaden Your Views for Self-Supervised Video Learning",
           ICCV 2021, arXiv 2103.16559
-Differs:  1. a projector and a predictor for each view, as in the paper; the released
-             code shares one of both among all (hand `BraVe` one module for all to
-             have that)
+Differs:  1. a projector and a predictor for each view; the released code shares one of
+             both among all (hand `BraVe` one module for all to have that), an earlier
+             release had one of each for every direction of every pair
           2. the broad view is randomly convolved RGB; flow and audio need other data.
              Several broad views work, each with a backbone of its own
           3. `build` takes small residual networks with temporal shift; the paper's is
              a TSM-ResNet-50
           4. batch norm is the process's own; the official code averages over devices
-          5. the kernels of `random_convolution` are 3x3 and normal; the paper's recipe
-             for them was not re-read
+          5. the kernels of `random_convolution` are 3x3 and keep the variance, on
+             normalised pixels; the official ones have odd sides up to 11 and twice
+             that variance, on pixels in [0, 1]
+          6. both windows start anywhere; the official ones start together, or the
+             narrow one lies inside the broad one
 Checked:  deepmind/brave@0ae20d9 (JAX): projections, predictions and the loss of all
           directions to 1e-3
 
@@ -208,7 +211,7 @@ class Mlp(nn.Module):
 class ProjectAndPredict(nn.Module):
     """Projector f, whose output is normed over the batch, then predictor h, not normed.
 
-    Only f's norm keeps the targets of a batch apart: there is no slow teacher.
+    f's norm helps to keep the targets of a batch apart: there is no slow teacher.
     """
 
     def __init__(self, in_dim: int, hidden: int = 4096, out_dim: int = 128):

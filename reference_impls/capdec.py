@@ -7,8 +7,8 @@ Differs:  1. CLIP stays outside: pairs of (text embedding, tokens) come in, and 
           2. `CaptionDecoder` is a GPT-2 of any size with a token table of its own; the
              paper fine-tunes the pretrained one
           3. logits are computed where a token is predicted, not on the prefix
-          4. `estimate_epsilon` takes any two sets of embeddings; which ones the paper
-             compares (image and text, or captions of one image) is (unverified)
+          4. `estimate_epsilon` takes any two sets of embeddings, row by row; the paper
+             compares captions of the same image, since it has no images
           5. captions are decoded greedily; upstream also has beam search
           6. attention has no padding mask: pads come last and causal attention never
              looks ahead, so that they touch no scored position
@@ -115,8 +115,8 @@ def standard_normal(
 def estimate_epsilon(image_emb: Tensor, text_emb: Tensor) -> Tensor:
     """How far apart two embeddings of one thing are in their worst coordinate.
 
-    Both (N, D); 15 pairs are enough for the paper. Returns a scalar: the noise's
-    standard deviation.
+    Both (N, D), whatever they embed; the paper compares captions of 15 images. Returns
+    a scalar: the noise's standard deviation.
     """
     if image_emb.shape != text_emb.shape:
         raise ValueError(

@@ -111,7 +111,7 @@ def concept_levels(
         raise ValueError(f"{len(unseen)} concepts do not fill {n_levels} levels")
     nearness = {
         c: max(lin_similarity(c, s, parents, ic) for s in seen) for c in unseen
-    }
+    }                                                           # -- nearest
     ranked = sorted(unseen, key=nearness.__getitem__, reverse=True)  # -- ranked
     size = len(ranked) // n_levels
     return [ranked[i * size:(i + 1) * size] for i in range(n_levels)]

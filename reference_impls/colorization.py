@@ -78,7 +78,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         xyz > edge, xyz.clamp(min=edge) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29
     )
     x, y, z = root.unbind(dim=1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)  # -- Lab
 
 
 def kmeans(
@@ -104,7 +104,7 @@ def quantize(points: Tensor, centroids: Tensor) -> Tensor:
     """Index of the nearest centroid: (..., D) and (k, D) to (...) long."""
     # |p - c|^2 without |p|^2, which is the same for all c
     score = centroids.square().sum(dim=1) - 2 * points @ centroids.T  # (..., k)
-    return score.argmin(dim=-1)
+    return score.argmin(dim=-1)                             # -- nearest
 
 
 def color_dropout(lab: Tensor, probability: float, generator: Generator) -> Tensor:

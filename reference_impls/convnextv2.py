@@ -8,8 +8,8 @@ Differs:  1. sparse convolutions are computed densely with removed sites set to 
           2. GRN's norm is taken over each image in pretraining as in fine-tuning; the
              official sparse code pools all visible sites of the batch
              (`grn_over_batch=True`)
-          3. GRN divides by the mean over channels, as the code does; Algorithm 1's text
-             can be read as the sum (unverified)
+          3. GRN divides by the mean over channels, as code and Algorithm 1 do; Eq. 2
+             writes the sum
           4. any number of stages: the side of a mask's patch is the total stride,
              32 pixels with four stages, 8 with TINY's two
           5. `noise` may be handed in, so that a mask can be repeated or drawn by hand
@@ -82,7 +82,7 @@ class GRN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, h, w, C) to the same; removed sites must be zero."""
-        G = torch.linalg.vector_norm(x, dim=self.dims, keepdim=True)  # -- G: (B,1,1,C)
+        G = torch.linalg.vector_norm(x, dim=self.dims, keepdim=True)  # (B,1,1,C)  -- G
         N = G / (G.mean(dim=-1, keepdim=True) + self.eps)             # -- N
         return torch.addcmul(self.beta, x, 1 + self.gamma * N)        # -- calibrate
 
@@ -137,16 +137,16 @@ class ConvNeXtV2Block(nn.Module):
     def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, C, h, w) to the same. visible: (B, 1, h, w), 1 where a site exists."""
         y = self.dwconv(x).permute(0, 2, 3, 1)                  # (B, h, w, C)
-        y = self.act(self.pwconv1(self.norm(y)))                # (B, h, w, 4C)
+        y = self.act(self.pwconv1(self.norm(y)))               # (B, h, w, 4C)  -- widen
         if visible is not None:
             y = y * visible.permute(0, 2, 3, 1)                 # -- mask before GRN
-        y = self.pwconv2(self.grn(y)).permute(0, 3, 1, 2)       # (B, C, h, w)
+        y = self.pwconv2(self.grn(y)).permute(0, 3, 1, 2)      # (B, C, h, w)  -- narrow
         if visible is not None:
             y = y * visible                                     # -- mask after biases
         if self.drop_path and self.training:
             keep = y.new_empty(len(y), 1, 1, 1).bernoulli_(1 - self.drop_path)
             y = y * keep / (1 - self.drop_path)                 # -- stochastic depth
-        return y + x
+        return y + x                                            # -- residual
 
 
 class Encoder(nn.Module):
@@ -225,7 +225,7 @@ class ConvNeXtV2(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to logits (B, K)."""
-        return self.head(self.norm(super().forward(x)))
+        return self.head(self.norm(super().forward(x)))         # -- logits
 
 
 def init_weights(module: nn.Module) -> None:
@@ -313,7 +313,7 @@ class FCMAE(nn.Module):
 
     def forward_decoder(self, x: Tensor, mask: Tensor) -> Tensor:
         """Maps (B, C, h, w) and mask (B, N) to pixels (B, p*p*3, h, w)."""
-        x = self.proj(x)                                        # (B, M, h, w)
+        x = self.proj(x)                                        # (B, M, h, w)  -- W
         removed = mask.view(len(x), 1, *x.shape[-2:])
         x = torch.where(removed > 0, self.mask_token.to(x.dtype), x)  # -- mask token
         return self.pred(self.decoder(x))                       # -- pixels

@@ -102,7 +102,7 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inplanes, T, H, W) to (B, planes, T / t, H / s, W / s)."""
         y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y)) + self.downsample(x)
+        y = self.bn2(self.conv2(y)) + self.downsample(x)  # -- shortcut
         return F.relu(y) if self.final_relu else y
 
 
@@ -284,7 +284,7 @@ def clip_views(clips: Tensor, generator: Generator) -> Puzzle:
     )                                                       # (B, 4, C, t, h, w)
     size = (max(1, round(SHARE * t)), round(SHARE * h), round(SHARE * w))
     pieces = jitter(pieces, size, generator)
-    return Puzzle((pieces - MEAN) / STD, perm_ids, rotated)
+    return Puzzle((pieces - MEAN) / STD, perm_ids, rotated)  # -- normalised
 
 
 # The network that solves it (Sec. 3): one encoder for all pieces, late fusion

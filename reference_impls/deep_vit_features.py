@@ -1,7 +1,7 @@
 """Deep ViT features: a self-supervised ViT's keys describe parts, with no training.
 
 Paper:    Amir, Gandelsman, Bagon & Dekel, "Deep ViT Features as Dense Visual
-          Descriptors", ECCV 2022 workshops (unverified), arXiv 2112.05814
+          Descriptors", ECCV 2022 workshops, arXiv 2112.05814
 Differs:  1. masks end at patches: the official code refines them with GrabCut
           2. saliency is scaled image by image; the official code does so for one image
           3. a best buddy counts when both its ends are salient; `rule="official"` is
@@ -301,7 +301,7 @@ def kmeans(
 
 
 def seeds(x: Tensor, k: int, generator: Generator) -> Tensor:
-    """k rows of x, each drawn in proportion to its squared distance to the others."""
+    """k rows of x, each drawn by its squared distance to the nearest drawn before."""
     weight, rows = torch.ones_like(x[:, 0]), []
     for _ in range(k):
         chance = weight.clamp(min=1e-12).to(generator.device)

@@ -59,7 +59,7 @@ class Config:
     freeze_epochs: int = 1         # of the prototypes
     epochs: int = 100              # of 1250 steps
     warmup_epochs: int = 10
-    batch: int = 2048              # (unverified)
+    batch: int = 2048
     lr: float = 4e-3               # times sqrt(batch / 1024); AdamW, cosine to 1e-6
     layer_decay: float = 0.9       # of the learning rate, from layer to layer
     patch_embed_lr: float = 0.2    # times the learning rate

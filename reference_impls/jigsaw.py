@@ -10,10 +10,11 @@ Differs:  1. `build` takes a ViT on each tile; the paper's is an AlexNet whose f
              stride is 2. `ContextFreeNetwork` itself takes any module to (B, width)
           2. the greedy choice starts at `first_index`, the paper's at a random one;
              ties go to the first in lexicographic order, sums in float64 as the port
-          3. tiles keep their pixels; the port enlarges them from 64 to 75
+          3. tiles keep their pixels; the port enlarges them from 64 to 75. Cells are a
+             third of the image, 74 pixels of 224; the paper's have 75, later 85
           4. colour channels move by whole pixels inside the tile's own cell
           5. greyscale puts luma in all channels and draws anew each time; the paper
-             made 30 % of its images grey (unverified)
+             made 30 % of its images grey for good
 Checked:  bbrattoli/JigsawPuzzlePytorch@ec85994 (third-party port): the same
           permutations; frame orders against an independent computation, exactly
 
@@ -41,15 +42,15 @@ class Config:
     """The paper's puzzle and head, and the ViT that `build` makes."""
 
     grid: int = 3                 # n = 9 tiles
-    tile: int = 64                # S, cut out of cells of 75 pixels
+    tile: int = 64                # S, cut out of cells of 74 pixels
     permutations: int = 1000      # K
-    channel_shift: int = 2        # pixels, either way (unverified)
-    grey: float = 0.3             # probability (unverified)
-    fc6: int = 512                # of each tile (unverified); the port has 1024
+    channel_shift: int = 2        # pixels, either way
+    grey: float = 0.3             # probability
+    fc6: int = 512                # of each tile; the port has 1024
     fc7: int = 4096               # of all nine
     dropout: float = 0.5          # behind fc6 and fc7
-    lr: float = 0.01              # SGD (unverified)
-    batch: int = 256              # (unverified)
+    lr: float = 0.01              # SGD
+    batch: int = 256
     img_size: int = 224           # the paper's 225 is no multiple of a patch
     patch_size: int = 16
     width: int = 384

@@ -167,5 +167,5 @@ def topk_accuracy(
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} score rows for {len(labels)} labels")
     ranked = scores.argsort(dim=1, descending=True, stable=True)  # (M, C)
-    hits = ranked == labels[:, None]                              # (M, C)
+    hits = ranked == labels[:, None]                              # (M, C)  -- hits
     return [100 * hits[:, :n].any(dim=1).double().mean().item() for n in topk]

@@ -31,10 +31,10 @@ class Config:
     """The paper's recipe for image classifiers."""
 
     momentum: float = 0.9
-    weight_decay: float = 5e-4  # (unverified)
+    weight_decay: float = 5e-4
     eta: float = 0.001          # trust coefficient
     power: float = 2.0          # of the polynomial decay
-    warmup_epochs: int = 5      # (unverified)
+    warmup_epochs: int = 5
 
 
 TINY = Config()

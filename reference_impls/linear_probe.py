@@ -45,12 +45,12 @@ class Config:
     weight_decay: float = 0.0
     epochs: int = 100
     warmup_epochs: int = 0
-    batch: int = 1024          # (unverified)
+    batch: int = 1024
 
 
 MAE = Config(
     n_last_blocks=1, batch_norm=True, lr=0.1, epochs=90,
-    warmup_epochs=10, batch=16384,  # (unverified)
+    warmup_epochs=10, batch=16384,
 )
 TINY = Config(n_last_blocks=1, lr=1.0, epochs=20, batch=32)
 
@@ -129,7 +129,7 @@ class BNLinearProbe(nn.Sequential):
         linear = nn.Linear(dim, num_classes)
         nn.init.trunc_normal_(linear.weight, std=0.01)
         nn.init.zeros_(linear.bias)
-        super().__init__(nn.BatchNorm1d(dim, affine=False, eps=1e-6), linear)
+        super().__init__(nn.BatchNorm1d(dim, affine=False, eps=1e-6), linear)  # -- BN
 
 
 # Training it

@@ -38,7 +38,7 @@ Method = Literal["moco", "byol", "simclr", "swav"]
 STEM = Stem(kernel=(1, 7, 7), stride=(1, 2, 2), pool=(1, 2, 2))
 AUGMENTATION = Augmentation(
     area=(0.2, 0.766), brightness=0.6, contrast=0.6, saturation=0.6, hue=0.15,
-)  # the four colour strengths (unverified)
+)
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def gaussian_blur(images: Tensor, generator: Generator) -> Tensor:
     radius = max(1, H // 20)
     sigma = 0.1 + 1.9 * draw(generator, (B, 1), images)           # (B, 1)
     d = torch.arange(-radius, radius + 1).to(images)              # (k,)
-    kernel = torch.softmax(-d.square() / (2 * sigma.square()), dim=1)  # (B, k)
+    kernel = torch.softmax(-d.square() / (2 * sigma.square()), dim=1)  # (B, k)  -- G
     kernel = kernel.repeat_interleave(C, dim=0)[:, None]          # (BC, 1, k)
     x = F.pad(images, (radius,) * 4, mode="replicate").flatten(0, 1)[None]
     # Autocast would run the convolution, and so the pixels, in half precision.
@@ -272,7 +272,7 @@ class SimCLRProjectionHead(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, in_dim) to z, (B, out_dim)."""
-        return self.layers(h)
+        return self.layers(h)                            # (B, out_dim)  -- g
 
 
 class SimCLR(nn.Module):
@@ -304,7 +304,7 @@ def rank_and_world() -> tuple[int, int]:
     """This process's number and how many there are; (0, 1) where none were started."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
-    return 0, 1
+    return 0, 1                                          # -- alone
 
 
 class Gather(torch.autograd.Function):

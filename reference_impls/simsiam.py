@@ -170,7 +170,7 @@ def training_step(
     """
     p1, p2, z1, z2 = model(*batch)
     loss = simsiam_loss(p1, p2, z1, z2)
-    return loss, {"loss": loss.item(), "spread": feature_spread(z1)}
+    return loss, {"loss": loss.item(), "spread": feature_spread(z1)}  # -- spread
 
 
 def features(model: SimSiam, images: Tensor) -> Tensor:

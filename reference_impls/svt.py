@@ -4,9 +4,8 @@ Paper:    Ranasinghe et al., "Self-Supervised Video Transformer", CVPR 2022,
           arXiv 2112.01514
 Differs:  1. positions for views of other sizes and lengths are interpolated (bicubic in
              space, linear in time); the official code repeats the nearest
-          2. a local view's frame count is drawn round robin from `local_frames`, and
-             each view's window starts anywhere; upstream trims 5 frames off one end of
-             each global view
+          2. the global views span the whole clip; upstream trims 5 frames off one end
+             of each. Frame counts are those of its option for varying frame rates
           3. all layers of time attention start like the others; the official code
              starts the map behind them at zero, from the second layer on
           4. no stochastic depth (the official student drops up to 0.1 of its paths)
@@ -98,7 +97,7 @@ def sample_frames(
     start = draw(generator, (B, 1), clips) * (T - 1 - length)     # (B, 1)
     rate = length / max(1, frames - 1)                            # steps between two
     rows = (start + rate * torch.arange(frames).to(clips)).round().long()  # (B, frames)
-    picked = clips.transpose(1, 2)[torch.arange(B)[:, None], rows]
+    picked = clips.transpose(1, 2)[torch.arange(B)[:, None], rows]  # -- picked
     return picked.transpose(1, 2)                                 # (B, 3, frames, H, W)
 
 

@@ -102,14 +102,14 @@ def over_processes(x: Tensor, largest: bool = False) -> Tensor:
     """The sum of all processes' tensors, or the largest; x itself on one."""
     if rank_and_world()[1] > 1:
         dist.all_reduce(x, dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM)
-    return x
+    return x                                                      # -- shared
 
 
 @torch.no_grad()
 def sinkhorn_knopp(
     scores: Tensor, epsilon: float = 0.05, n_iters: int = 3
 ) -> Tensor:
-    """Soft assignments that use all prototypes alike: Q* = Diag(u) exp(s/eps) Diag(v).
+    """Soft assignments that use all prototypes alike: Q* = Diag(v) exp(s/eps) Diag(u).
 
     scores: (M, K), cosines to the prototypes. Returns codes (M, K): every row sums to
     1 and, after enough turns, every column to M/K. With several processes the columns

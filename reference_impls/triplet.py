@@ -37,7 +37,7 @@ class Config:
 
     dim: int = 128          # D
     margin: float = 0.2     # alpha, of squared distances between unit vectors
-    batch: int = 1800       # about; triplets are found inside it (unverified)
+    batch: int = 1800       # about; triplets are found inside it
     img_size: int = 224
     patch_size: int = 16
     width: int = 384

@@ -7,7 +7,7 @@ Differs:  1. one call returns both networks' losses, each blind to the other's w
              `discriminator_loss` and `generator_loss` to an optimiser each
           2. sums run over pixels and are averaged over the clips of a batch
           3. frames are scaled by averaging 2 x 2 pixels and by bilinear doubling; the
-             paper does not say how
+             paper does not say how, the authors' script repeats pixels to double
           4. tanh stands behind the finest scale alone ("at the end of the model")
           5. the discriminators pad their convolutions and halve each map once
           6. `clip_views` takes any patch and mirrors half; the paper keeps patches that

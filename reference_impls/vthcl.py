@@ -204,7 +204,7 @@ class Pathway(nn.Module):
         """(B, 3, T, H, W) to L embeddings (B, D), of unit length."""
         maps = self.encoder.stages(clips)[-len(self.heads) :]
         pooled = [m.mean(dim=(2, 3, 4)) for m in maps]     # (B, width)
-        return [unit(h(p)) for h, p in zip(self.heads, pooled, strict=True)]
+        return [unit(h(p)) for h, p in zip(self.heads, pooled, strict=True)]  # -- unit
 
 
 class VTHCL(nn.Module):

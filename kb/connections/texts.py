@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 
 from django.conf import settings
@@ -19,7 +18,6 @@ from kb.connections.concepts import Concept
 from kb.connections.shelf import Shelf, shelf
 
 Report = Callable[[int, str, str], None]
-TO_PAPER = re.compile(r"\[([^\]]*)\]\(paper:(\w+)\)")
 PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
@@ -36,10 +34,7 @@ def _lesson(concept: Concept, where: Shelf) -> SafeString:
 def render(concept: Concept, shelves: Library, report: Report) -> SafeString:
     """Safe HTML; what is wrong goes to `report` as line, message and remedy."""
     around = Around(shelves.papers, settings.PAPERS_DIR, None, report)
-    sections = [
-        replace(section, source=_with_known_papers(section.source, shelves))
-        for section in concept.entry.sections
-    ]
+    sections = concept.entry.sections
     html = "\n".join(markup.render(sections, Sink(around, must_link=False)))
     return mark_safe(html)  # noqa: S308  the catalogue's Markdown is sanitised
 
@@ -48,13 +43,3 @@ def gist(html: str) -> str:
     """The words of a text's first paragraph."""
     found = PARAGRAPH.search(html)
     return plain(found[1]) if found else ""
-
-
-def _with_known_papers(source: str, shelves: Library) -> str:
-    """A paper that has a module and no entry yet is named without a link."""
-
-    def link(found: re.Match[str]) -> str:
-        waiting = (settings.IMPLS_DIR / f"{found[2]}.py").is_file()
-        return found[1] if waiting and found[2] not in shelves.papers else found[0]
-
-    return TO_PAPER.sub(link, source)

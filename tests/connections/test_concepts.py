@@ -149,30 +149,3 @@ def test_a_link_to_nowhere_is_named(
     assert faults() == [
         "bad.md:5: no entry 'nobody'", "bad.md:5: no page concept 'nothing'",
     ]
-
-
-def test_a_paper_whose_entry_is_still_to_come_is_named_without_a_link(
-    site: Path, faults: Callable[[], list[str]]
-) -> None:
-    (site / "reference_impls/later.py").write_text("")
-    text = "---\ntitle: T\nnames: [a]\n---\n[Later](paper:later)"
-    (site / "papers/concepts/early.md").write_text(text)
-    assert faults() == []
-
-
-def test_a_concept_that_no_entry_links_to_is_a_warning(shelves: Shelves) -> None:
-    found = checks.concepts_are_sound(None)
-    assert [(message.id, message.hint) for message in found] == [
-        ("connections.W001", "write [being far](concept:far) where it matters"),
-        ("connections.W001", "write [stopping](concept:stop) where it matters"),
-    ]
-
-
-def test_sound_concepts_are_remembered_until_one_changes(site: Path) -> None:
-    checks.concepts_are_sound(None)
-    state = (site / "sound_concepts").read_text()
-    checks.concepts_are_sound(None)
-    assert (site / "sound_concepts").read_text() == state
-    (site / "papers/concepts/stop.md").write_text("---\ntitle: T\n---\n")
-    errors = [m for m in checks.concepts_are_sound(None) if m.id == "connections.E001"]
-    assert ["front matter has no 'names'" in error.msg for error in errors] == [True]
