@@ -221,6 +221,15 @@ def test_gap_is_the_mean_of_the_normed_tokens():
     assert "cls_token" not in model.state_dict()
 
 
+@pytest.mark.parametrize("pool", ["cls", "gap"])
+def test_patch_tokens_are_the_final_tokens_without_what_stands_in_front(pool):
+    model = small_vit(pool=pool)
+    tokens = vit.patch_tokens(model, images())
+    assert tokens.shape == (2, 16, SMALL["dim"])
+    assert torch.equal(tokens, model.forward_features(images())[:, -16:])
+    assert not tokens.requires_grad
+
+
 # Positions
 
 
@@ -385,5 +394,7 @@ def test_wrong_calls_name_the_remedy():
         vit.sincos_2d_pos_embed(2, 2, 10)
     with pytest.raises(ValueError, match="does not fit the grid"):
         vit.mean_attention_distance(torch.ones(1, 1, 5, 5), (3, 3), 8)
+    with pytest.raises(ValueError, match="only a ViT"):
+        vit.patch_tokens(nn.Identity(), images())
     with pytest.raises(ValueError, match="or fewer"):
         vit.patch_embed_pca(torch.ones(4, 3, 1, 1), 9)
