@@ -48,7 +48,9 @@ class Anchors(Treeprocessor):
     def _anchor(
         self, paragraph: etree.Element, strong: etree.Element, words: str
     ) -> None:
-        stem = f"q-{slugify(words, '-')}"[:LONGEST].rstrip("-")
+        stem = f"q-{slugify(words, '-')}"
+        if len(stem) > LONGEST:  # whole words: an address is read by people
+            stem = stem[: LONGEST + 1].rpartition("-")[0]
         taken = sum(known == stem for known in self.sink.questions)
         self.sink.questions.append(stem)
         name = f"{stem}-{taken + 1}" if taken else stem

@@ -16,13 +16,15 @@ from functools import lru_cache
 import Stemmer
 
 # Part of the index's hash: raise it whenever the terms of a text change.
-VERSION = 1
+VERSION = 2
 
 COMMON = """a about after all also an and any are as at be because been but by can do
-does for from had has have how i if in into is it its may more most no not of on or our
-over should so such than that the their them then there these they this to under was we
-were what when where which while who why will with would you"""
+does for from had has have how i if in into is it its itself just may more most no not
+of on or our over really should so such than that the their them themselves then there
+these they this to under vs was we were what when where which while who why will with
+would you"""
 STOP_WORDS = frozenset(COMMON.split())
+OPERATORS = frozenset({"AND", "OR", "NOT"})  # typed out of habit, never a name
 
 # Names whose capitals do not mark the start of a new word.
 WHOLE_NAMES = (
@@ -33,11 +35,15 @@ WHOLE_NAMES = (
 SPELLINGS = (
     ("colour", "color"), ("behaviour", "behavior"), ("neighbour", "neighbor"),
     ("centre", "center"), ("centring", "centering"), ("analys", "analyz"),
-    ("labell", "label"), ("modell", "model"), ("grey", "gray"),
+    ("labell", "label"), ("modell", "model"), ("grey", "gray"), ("learnt", "learned"),
+    ("artefact", "artifact"),
 )
 
 _ISE = re.compile(r"(?<=\w{4})is(?=(?:e|ed|es|er|ers|ing|ation|ations)$)")
-_WORD = re.compile(r"\w+(?:\.\w+)*")
+# Written with and without a hyphen: pre-training, fine-tuning, multi-crop, 2-D.
+_PREFIX = r"(?:\b(?:pre|fine|multi|non|\d(?=-D\b))-)?"
+_WORD = re.compile(rf"{_PREFIX}\w+(?:\.\w+)*", re.IGNORECASE)
+_PLURAL = re.compile(r"[A-Z]{2,}s")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _PART = re.compile(
     "|".join(WHOLE_NAMES)
@@ -47,7 +53,10 @@ _local = threading.local()
 
 
 def words(text: str) -> Iterator[re.Match[str]]:
-    """The words of a text with their places: letters, digits, `_` and inner dots."""
+    """The words of a text with their places: letters, digits, `_` and inner dots.
+
+    A few prefixes belong to their word, whether or not a hyphen stands between.
+    """
     return _WORD.finditer(text)
 
 
@@ -90,23 +99,36 @@ def _american(word: str) -> str:
     return _ISE.sub("iz", word)
 
 
+def _singular(word: str) -> str:
+    """CNNs as CNN; endings of other words are the stemmer's business."""
+    return word[:-1] if _PLURAL.fullmatch(word) else word
+
+
+def is_common(word: str) -> bool:
+    """A stop word; not one whose capitals make it a name, as CAN does."""
+    is_name = len(word) > 2 and word.isupper() and word not in OPERATORS
+    return word.lower() in STOP_WORDS and not is_name
+
+
 @lru_cache(maxsize=65536)
 def terms_of(word: str) -> tuple[str, ...]:
     """Index terms of one word of `words`, the whole identifier first.
 
     A plain word gives its stem, a stop word nothing, a compound identifier itself,
-    its dotted components and the stems of its parts.
+    its dotted components and the stems of its parts. So does a word with a prefix:
+    "pre-training" is pretraining, pre and training.
     """
-    folded = fold(word).strip("_.")
+    folded = _singular(fold(word).strip("_."))
     whole = folded.lower()
     if _NUMBER.fullmatch(whole):
         return (whole,)
     parts = [part.lower() for part in split_identifier(folded)]
     if len(parts) < 2:
-        return () if not whole or whole in STOP_WORDS else (stem(whole),)
+        return () if not whole or is_common(folded) else (stem(whole),)
     components = [c.strip("_") for c in whole.split(".")] if "." in whole else []
     long_parts = [stem(p) for p in parts if len(p) > 1 or p.isdigit()]
-    return tuple(dict.fromkeys([whole, *filter(None, components), *long_parts]))
+    first = stem(whole.replace("-", "")) if "-" in whole else whole
+    return tuple(dict.fromkeys([first, *filter(None, components), *long_parts]))
 
 
 def terms(text: str) -> list[str]:
@@ -126,11 +148,13 @@ def name_key(text: str) -> str:
 def plain_words(text: str) -> Iterator[str]:
     """Lower-case words without stemming, identifiers whole and in parts.
 
-    This is the vocabulary that spelling and prefixes are read from.
+    This is the vocabulary that spelling and prefixes are read from. A name that is
+    a common word in small letters keeps its capitals.
     """
     for match in words(text):
-        folded = fold(match[0]).strip("_.")
+        folded = _singular(fold(match[0]).strip("_."))
         parts = split_identifier(folded)
-        yield folded.lower()
+        is_name = folded.isupper() and folded.lower() in STOP_WORDS
+        yield folded if is_name else folded.lower().replace("-", "")
         if len(parts) > 1:
             yield from (part.lower() for part in parts if len(part) > 1)

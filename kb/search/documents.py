@@ -1,4 +1,4 @@
-"""What is searched: each paper, its sections, symbols and equations, one document each.
+"""What is searched: each paper, its sections, questions, symbols and equations.
 
 A document knows the exact place that it stands for, so that a hit opens there.
 """
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from kb.catalogue.letters import Word
     from kb.catalogue.library import Library
     from kb.catalogue.papers import Paper, Section
+    from kb.catalogue.questions import Question
     from kb.catalogue.sink import Equation
 
 KINDS = ("paper", "section", "symbol", "equation")
-# Front matter and references: found, but rarely what is looked for.
-MINOR_SECTIONS = frozenset({"sources", "results", "recipe"})
+# Front matter and references: found, but rarely what is looked for. Questions are
+# places of their own, so their section repeats them.
+MINOR_SECTIONS = frozenset({"sources", "results", "recipe", "questions"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def of_paper(paper: Paper) -> Iterator[Document]:
     for section in paper.sections:
         yield _section(whole, section)
     titles = {section.id: section.title for section in paper.sections}
+    for question in paper.page.questions:
+        yield _question(whole, question, titles[question.section_id])
     for equation in paper.equations:
         yield _equation(whole, equation, titles.get(equation.section_id, ""))
     if paper.module is not None:
@@ -107,6 +111,16 @@ def _section(whole: Document, section: Section) -> Document:
         section=section.title, heading=section.title, body=section.text,
         names=(f"{short} {section.title}",),
         hint=0.8 if section.id in MINOR_SECTIONS else 1.0,
+    )
+
+
+def _question(whole: Document, question: Question, section: str) -> Document:
+    """A section of its own: who asks the same opens the page at the answer."""
+    short = whole.paper[0]
+    return _inside(
+        whole, "section", question.id, title=f"{short}: {question.title}",
+        section=section, heading=question.title, body=question.text,
+        names=(question.title,),
     )
 
 

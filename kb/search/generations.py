@@ -30,6 +30,7 @@ from kb.search import analysis, lexicon
 from kb.search.documents import Document
 from kb.search.engine import FIELDS, Engine, engine_class
 from kb.search.entries import entry
+from kb.search.questions import Questions
 from kb.search.suggest import Suggester
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Generation:
             raise IndexUnreadable(f"{folder.name}: {error}") from error
         self.documents = {d["id"]: _from_json(d) for d in loaded}
         self.lexicon = lexicon.Lexicon(self.documents, frequency)
+        self.questions = Questions(self.documents.values())
         health = self.engine.health()
         if not health.ok or health.documents != len(self.documents):
             raise IndexUnreadable(f"{folder.name}: {health.documents} documents")

@@ -24,6 +24,11 @@ MAX_CHARACTERS = 400
 PLACES = ("title", "def", "code", "eq")
 FILTERS = ("author", "year", "part", "family", "tag", "has", "kind")
 
+# A query of three words or more that begins so is a question without its mark.
+BEGINNINGS = """are can could did do does has have how is must should was what when
+where which who why will would"""
+ASKING = frozenset(BEGINNINGS.split())
+
 _FIELD = rf"(?:({'|'.join(PLACES + FILTERS)})[:=]\s*)?"
 _ITEM = re.compile(rf'(-*){_FIELD}(?:"([^"]*)("|$)|(\S+))', re.IGNORECASE)
 _YEARS = re.compile(r"(\d{4})?(\.\.)?(\d{4})?")
@@ -64,6 +69,7 @@ class Query:
     words: tuple[Word, ...] = ()
     filters: tuple[Filter, ...] = ()
     notes: tuple[str, ...] = ()
+    asks: bool = False  # a question in plain words
 
     @property
     def wanted(self) -> tuple[Word, ...]:
@@ -91,7 +97,8 @@ def parse(text: str) -> Query:
             filters.append(read)
         else:
             found.extend(read)
-    return Query(_capped(found, notes), tuple(filters[:MAX_TERMS]), tuple(notes))
+    words = _capped(found, notes)
+    return Query(words, tuple(filters[:MAX_TERMS]), tuple(notes), _asks(text, words))
 
 
 def years(value: str) -> tuple[int, int] | None:
@@ -105,9 +112,21 @@ def years(value: str) -> tuple[int, int] | None:
 
 
 def _printable(text: str) -> str:
-    """Control characters and lone surrogates are spaces, quotes are plain quotes."""
+    """Control characters and lone surrogates are spaces, quotes are plain quotes.
+
+    Words in nothing but capitals are shouted, and mean what they mean in small ones.
+    """
     text = re.sub(r"[“”„«»]", '"', text)
+    if text.isupper() and len(text.split()) > 2:
+        text = text.lower()
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _asks(text: str, words: tuple[Word, ...]) -> bool:
+    if any(word.place for word in words):
+        return False
+    begins_so = len(words) > 2 and words[0].text.lower() in ASKING
+    return begins_so or (len(words) > 1 and "?" in text)
 
 
 def _read(item: re.Match[str], notes: list[str]) -> Filter | list[Word]:

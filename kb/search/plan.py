@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
+from dataclasses import replace
 
 from kb.search import analysis, formula
 from kb.search.documents import KINDS
@@ -32,6 +33,8 @@ def clauses(query: Query, lexicon: Lexicon) -> list[Node]:
     wanted = query.wanted
     while wanted:
         name = _leading_name(wanted, lexicon)
+        if name and not _is_meant(wanted[:name], query):
+            name = 0
         first = _named(wanted[:name], lexicon) if name else _word(wanted[0], lexicon)
         made.append(first)
         wanted = wanted[max(name, 1) :]
@@ -64,17 +67,28 @@ def _leading_name(words: Many[Word], lexicon: Lexicon) -> int:
     return 0
 
 
+def _is_meant(words: Many[Word], query: Query) -> bool:
+    """Not so for a common word among others: "can we" is no question about CAN."""
+    if not all(analysis.is_common(word.text) for word in words):
+        return True
+    common = [word for word in query.wanted if analysis.is_common(word.text)]
+    return len(common) == len(words)
+
+
 def _is_plain(word: Word) -> bool:
     return type(word) is Word and not word.place
 
 
 def _named(words: Many[Word], lexicon: Lexicon) -> Node:
     """The name as typed, or any other name of the same thing."""
+    if all(analysis.is_common(word.text) for word in words):
+        words = [replace(word, text=word.text.upper()) for word in words]
     typed = [_word(word, lexicon) for word in words]
     typed = [node for node in typed if not _is_empty(node)]
     key = analysis.name_key(" ".join(word.text for word in words))
     others = [_side_by_side("text", name) for name in lexicon.synonyms[key]]
-    return Or((And(tuple(typed)), *(node for node in others if not _is_empty(node))))
+    named = (And(tuple(typed)), *others)
+    return Or(tuple(node for node in named if not _is_empty(node)))
 
 
 def _word(word: Word, lexicon: Lexicon) -> Node:

@@ -16,6 +16,10 @@ from kb.search.language import Phrase, Prefix, Query, Word
 ENOUGH = 5
 MOST = 10_000
 SHORTEST_BEGINNING = 3
+# How far a question that is nearly asked rises, in units of the best score; and what
+# other places are worth to somebody who asks a question.
+RISE, RISE_IF_ASKED = 1.0, 1.5
+WORTH_IF_ASKED = {"paper": 0.8, "symbol": 0.6, "equation": 0.6}
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,40 @@ def _without_quotes(query: Query) -> Query:
 def _ordered(
     scores: dict[str, float], query: Query, generation: Generation
 ) -> list[tuple[Document, float]]:
-    """By score and hint; places that the query names exactly on top, papers first."""
+    """By score and hint, questions that are nearly asked raised.
+
+    Places that the query names exactly stand on top, papers first.
+    """
     documents = generation.documents
-    best = max(scores.values(), default=0.0)
+    best = max(scores.values(), default=1.0)
     named = generation.lexicon.named.get(_as_name(query), ())
     weighed = {id: score * documents[id].hint for id, score in scores.items()}
+    if query.asks:
+        for id in weighed:
+            weighed[id] *= WORTH_IF_ASKED.get(documents[id].kind, 1.0)
+    # Only the engine knows which places hold a phrase, or a word that is not wanted.
+    particular = query.unwanted or any(
+        isinstance(word, Phrase | Prefix) for word in query.wanted
+    )
+    rise = best * (RISE_IF_ASKED if query.asks else RISE)
+    for id, near in _nearly_asked(query, generation).items():
+        if id in weighed or not particular:
+            weighed[id] = weighed.get(id, 0.0) + rise * near
     for id in named:
         if id in weighed:
             rank_of_kind = len(KINDS) - KINDS.index(documents[id].kind)
             weighed[id] += best * (1 + rank_of_kind) * documents[id].hint
     order = sorted(weighed.items(), key=lambda item: (-item[1], item[0]))
     return [(documents[id], score) for id, score in order]
+
+
+def _nearly_asked(query: Query, generation: Generation) -> dict[str, float]:
+    """Questions near to the wanted words, if these are several and plain."""
+    if any(word.place for word in query.wanted):
+        return {}
+    asked = " ".join(word.text for word in query.wanted)
+    several = len(set(analysis.terms(asked))) > 1
+    return generation.questions.near(asked) if several or query.asks else {}
 
 
 def _as_name(query: Query) -> str:

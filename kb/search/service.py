@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from django.urls import reverse
@@ -13,7 +13,7 @@ from kb.search.documents import Document
 from kb.search.generations import Generation
 from kb.search.index import live_index
 from kb.search.language import Filter, Prefix, Query
-from kb.search.suggest import Suggestion
+from kb.search.suggest import LONGEST_TEXT, PER_KIND, Suggestion
 
 PAGE_SIZE = 20
 
@@ -95,9 +95,31 @@ def search(
 
 
 def suggest(typed: str) -> dict[str, list[tuple[str, str, str]]]:
-    """Places by kind whose names begin so: (label, where it stands, address)."""
-    by_kind = live_index().generation().suggester.suggest(typed)
+    """Places by kind whose names begin so: (label, where it stands, address).
+
+    A section's label says by itself where it stands. After few sections follow the
+    questions that are nearly asked.
+    """
+    generation = live_index().generation()
+    by_kind = generation.suggester.suggest(typed)
+    sections = by_kind.pop("section", [])
+    known = {row.document.id for row in sections}
+    asked = _nearly_asked(typed, generation)
+    sections += [row for row in asked if row.document.id not in known]
+    if sections:
+        by_kind["section"] = sections[: PER_KIND["section"]]
     return {kind: [_suggested(row) for row in rows] for kind, rows in by_kind.items()}
+
+
+def _nearly_asked(typed: str, generation: Generation) -> list[Suggestion]:
+    """Questions near to what is typed, the nearest first; none for a single word."""
+    typed = typed[:LONGEST_TEXT]
+    if len(set(analysis.terms(typed))) < 2:
+        return []
+    near = generation.questions.near(typed)
+    best = sorted(near, key=lambda id: (-near[id], id))[: PER_KIND["section"]]
+    found = [generation.documents[id] for id in best]
+    return [Suggestion(document, document.title) for document in found]
 
 
 def _parsed(q: str, asked: dict[str, str]) -> Query:
@@ -109,7 +131,8 @@ def _parsed(q: str, asked: dict[str, str]) -> Query:
         if each.name == "year" and language.years(each.value) is None:
             notes.append(f"“{each.value}” is not a year, so all years are shown")
             filters = [other for other in filters if other is not each]
-    return Query(query.words, (*query.filters, *filters), tuple(notes))
+    narrowed = (*query.filters, *filters)
+    return replace(query, filters=narrowed, notes=tuple(notes))
 
 
 def _passes(document: Document, query: Query) -> bool:
@@ -142,7 +165,8 @@ def _hits(
     found: list[tuple[Document, float]], query: Query, generation: Generation
 ) -> list[Hit]:
     terms = _marked_terms(query, generation)
-    words = " ".join(word.text for word in query.wanted)
+    telling = (word.text for word in query.wanted if not analysis.is_common(word.text))
+    words = " ".join(telling)
     return [
         Hit(
             kind=document.kind, slug=document.slug, title=document.title,
@@ -172,7 +196,7 @@ def address(document: Document, words: str = "") -> str:
 
 def _suggested(row: Suggestion) -> tuple[str, str, str]:
     document = row.document
-    where = document.title if document.kind == "paper" else document.section
+    where = document.title if document.kind == "paper" else ""
     if document.kind == "symbol":
-        where = f"{document.paper[0]} · {where}"
+        where = f"{document.paper[0]} · {document.section}"
     return row.label, where, address(document)

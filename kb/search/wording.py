@@ -34,7 +34,7 @@ def sentence(
 def _looked_for(query: Query) -> str:
     if not (query.words or query.filters):
         return ""
-    telling = [w for w in query.wanted if w.text.lower() not in analysis.STOP_WORDS]
+    telling = [w for w in query.wanted if not analysis.is_common(w.text)]
     wanted = _listed([_word(word) for word in telling or query.wanted]) or "everything"
     unwanted = _listed([_word(word) for word in query.unwanted], "or")
     held = [_filter(each) for each in query.filters]

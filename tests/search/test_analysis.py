@@ -30,10 +30,28 @@ def test_a_method_gives_its_class_and_its_name() -> None:
 
 @pytest.mark.parametrize(("one", "other"), [
     ("masks", "Masking"), ("normalise", "normalization"), ("centre", "centered"),
-    ("colour", "colors"), ("Gümüş", "gumus"), ("τ", "tau"), ("λ", "lambda"),
+    ("colour", "colors"), ("learnt", "learned"), ("CNNs", "cnn"), ("Gümüş", "gumus"), ("τ", "tau"), ("λ", "lambda"),
 ])  # fmt: skip
 def test_two_spellings_are_one_term(one: str, other: str) -> None:
     assert analysis.terms(one) == analysis.terms(other)
+
+
+@pytest.mark.parametrize(("with_hyphen", "without"), [
+    ("pre-training", "pretrained"), ("Fine-tuning", "finetune"), ("multi-crop", "multicrops"),
+    ("2-D", "2D"),
+])  # fmt: skip
+def test_a_prefix_belongs_to_its_word_with_and_without_a_hyphen(
+    with_hyphen: str, without: str
+) -> None:
+    assert analysis.terms(without)[0] in analysis.terms(with_hyphen)
+
+
+def test_other_hyphens_separate_words() -> None:
+    assert analysis.terms("stop-gradient") == analysis.terms("stop gradient")
+
+
+def test_a_common_word_in_capitals_is_a_name_and_an_operator_is_none() -> None:
+    assert analysis.terms("CAN can AND") == ["can"]
 
 
 def test_stop_words_give_no_terms() -> None:

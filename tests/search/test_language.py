@@ -97,6 +97,20 @@ def test_only_twelve_words_count_and_stop_words_are_free() -> None:
     assert any("first 12 words" in note for note in query.notes)
 
 
+@pytest.mark.parametrize(("text", "asks"), [
+    ("why does it not collapse", True), ("Keys are stable (Why?)", True),
+    ("mask ratio?", True), ("random masking", False), ("can loss", False),
+    ("title:why does it", False), ("?", False),
+])  # fmt: skip
+def test_a_question_is_told_by_its_mark_or_its_beginning(text: str, asks: bool) -> None:
+    assert parse(text).asks == asks
+
+
+def test_a_shouted_query_means_what_it_means_in_small_letters() -> None:
+    assert parse("WHY NOT COLLAPSE??") == parse("why not collapse??")
+    assert parse("CAN").words == (Word("CAN"),)
+
+
 @pytest.mark.parametrize(("value", "expected"), [
     ("2021", (2021, 2021)), ("2020..2022", (2020, 2022)), ("2020..", (2020, 9999)),
     ("..2022", (0, 2022)), ("..", None), ("20202021", None), ("", None),

@@ -189,6 +189,11 @@ def test_a_snippet_is_cut_where_most_words_stand_together() -> None:
     assert len(cut) < 2 * snippets.LENGTH
 
 
+def test_only_telling_words_go_with_the_address() -> None:
+    url = urlsplit(search("what is random masking of the image").results[0].url)
+    assert not {"what", "the", "of"} & set(parse_qs(url.query)["h"][0].split())
+
+
 def test_the_words_go_with_the_address_in_front_of_the_anchor() -> None:
     url = urlsplit(search("random masking").results[0].url)
     assert parse_qs(url.query) == {"h": ["random masking"]}
