@@ -51,9 +51,9 @@ def compare(rows: list[Row], choice: Choice, names: Mapping[str, str]) -> Compar
     if len(rows) <= MOST:
         return Comparison(differences(rows), draw(rows, names))
     # sorted() is stable, and so equal numbers keep the order of the table.
-    highest = sorted(rows, key=lambda row: row.number, reverse=True)[:MOST]
-    sentence = f"Of {len(rows)} values, the {MOST} highest. {differences(highest)}"
-    return Comparison(sentence, draw(highest, names), _narrower(rows, choice))
+    best = sorted(rows, key=lambda row: row.goodness, reverse=True)[:MOST]
+    sentence = f"Of {len(rows)} values, the {MOST} best. {differences(best)}"
+    return Comparison(sentence, draw(best, names), _narrower(rows, choice))
 
 
 def differences(rows: list[Row]) -> str:

@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Group:
-    """The marks of one protocol, highest number first."""
+    """The marks of one protocol, the best number first."""
 
     title: str
     marks: tuple[Mark, ...]
@@ -88,6 +88,8 @@ def draw(rows: list[Row], names: Mapping[str, str]) -> Plot:
     for row in rows:
         groups.setdefault(row.protocol, []).append(row)
     title, kinds = f"{rows[0].metric} on {rows[0].dataset}", {r.verified for r in rows}
+    if rows[0].goodness != rows[0].number:
+        title += " (less is better)"
     numbers = sorted(rows, key=lambda row: row.number)
     return Plot(
         title,
@@ -114,7 +116,7 @@ def scaled(low: float, high: float) -> Scale:
 def _marks(
     group: list[Row], rows: list[Row], scale: Scale, names: Mapping[str, str]
 ) -> tuple[Mark, ...]:
-    """Highest number first, once where two entries quote it; details tell equal
+    """The best number first, once where two entries quote it; details tell equal
     labels apart."""
     mixed = len({row.pretraining for row in rows}) > 1
     once: dict[tuple[str, ...], Row] = {}
@@ -122,7 +124,7 @@ def _marks(
         once.setdefault((*_what(row), row.value), row)
     seen = Counter(map(_what, once.values()))
     marks = []
-    for row in sorted(once.values(), key=lambda row: row.number, reverse=True):
+    for row in sorted(once.values(), key=lambda row: row.goodness, reverse=True):
         again = seen[_what(row)] > 1
         details = [
             row.pretraining if mixed else "",

@@ -22,6 +22,7 @@ VERIFIED = {
     "no": "from memory, unverified",
 }
 NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))?")
+LESS_IS_BETTER = re.compile(r"\b(?:errors?|RMSE|loss|hours|GB)\b")
 NEEDED = ("paper", "method", "protocol", "dataset", "metric", "source")
 
 
@@ -53,6 +54,11 @@ class Row:
     def spread(self) -> float:
         """What stands behind ±; 0 where nothing does."""
         return float(self.value.partition("± ")[2] or 0)
+
+    @property
+    def goodness(self) -> float:
+        """The number, turned round where less is better: errors, time, memory."""
+        return -self.number if LESS_IS_BETTER.search(self.metric) else self.number
 
     @property
     def checked(self) -> str:

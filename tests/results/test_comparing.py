@@ -51,12 +51,22 @@ def test_the_sentence_says_exactly_what_differs(imagenet) -> None:
     )
 
 
-def test_marks_are_grouped_by_protocol_highest_first(imagenet) -> None:
+def test_marks_are_grouped_by_protocol_best_first(imagenet) -> None:
     groups = draw(imagenet, NAMES).groups
     assert [(g.title, [m.value for m in g.marks]) for g in groups] == [
         ("linear probe", ["74.3", "68.0 ± 0.3"]), ("k-NN", ["9.5"]),
         ("supervised at 224 px", ["81.80"]),
     ]
+
+
+@pytest.mark.parametrize(("metric", "first"), [
+    ("errors", "9"), ("word error rate", "9"), ("RMSE", "9"), ("hours", "9"), ("mAP", "74"),
+])
+def test_where_less_is_better_the_least_comes_first(imagenet, metric: str, first: str) -> None:
+    rows = [replace(imagenet[0], metric=metric, value=value) for value in ("74", "9", "20")]
+    plot = draw(rows, NAMES)
+    assert plot.groups[0].marks[0].value == first
+    assert ("less is better" in plot.title) == (first == "9")
 
 
 def test_a_mark_lies_where_its_number_is_on_the_scale(imagenet) -> None:
@@ -81,11 +91,11 @@ def test_pretraining_is_said_where_it_differs_and_the_entry_where_labels_are_equ
     assert [m.detail for m in mixed.marks] == ["ImageNet-1k", "JFT"]
 
 
-def test_too_many_rows_are_cut_to_the_highest_and_that_is_said(imagenet) -> None:
+def test_too_many_rows_are_cut_to_the_best_and_that_is_said(imagenet) -> None:
     first = imagenet[0]
     rows = [replace(first, method=f"m{i}", value=str(i), protocol=f"p{i % 2}") for i in range(MOST + 5)]
     found = compare(rows, Choice(), NAMES)
-    assert found.sentence.startswith(f"Of {MOST + 5} values, the {MOST} highest. These rows mix")
+    assert found.sentence.startswith(f"Of {MOST + 5} values, the {MOST} best. These rows mix")
     assert sorted(int(m.value) for g in found.plot.groups for m in g.marks) == list(range(5, MOST + 5))
     assert [offer.label for offer in found.offers] == ["p0", "p1"]
 
