@@ -132,7 +132,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("KB_HTTPS", default=False)
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 
-SEARCH_ENGINE = env.str("KB_SEARCH_ENGINE", default="whoosh")  # or fts5
+SEARCH_ENGINE = env.str("KB_SEARCH_ENGINE", default="whoosh")  # or fts5, tantivy
+# An engine's time for one request; what it has found by then is the answer.
+SEARCH_SECONDS = env.float("KB_SEARCH_SECONDS", default=0.5)
 
 # Jobs. The embedded default keeps messages as files, so nothing has to be installed;
 # CELERY_BROKER_URL=redis://… is all it takes beyond one machine.

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 FIELDS = ("kind", "title", "text", "context", "symbols", "code", "formula")
+NO_TANTIVY = (
+    "search engine 'tantivy' needs its package: .venv/bin/pip install 'tantivy~=0.27', "
+    "or use 'whoosh' or 'fts5'"
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,10 @@ class Engine(Protocol):
 
 
 def engine_class(name: str) -> type[Engine]:
-    """The engine of a `SEARCH_ENGINE` name. Only the chosen one is imported."""
+    """The engine of a `SEARCH_ENGINE` name. Only the chosen one is imported.
+
+    Raises ValueError for another name and for a package that is not installed.
+    """
     if name == "whoosh":
         from kb.search.whoosh_engine import WhooshEngine
 
@@ -106,4 +113,12 @@ def engine_class(name: str) -> type[Engine]:
         from kb.search.fts5_engine import Fts5Engine
 
         return Fts5Engine
-    raise ValueError(f"search engine {name!r} is unknown; use 'whoosh' or 'fts5'")
+    if name == "tantivy":
+        try:
+            from kb.search.tantivy_engine import TantivyEngine
+        except ModuleNotFoundError as error:
+            raise ValueError(NO_TANTIVY) from error
+        return TantivyEngine
+    raise ValueError(
+        f"search engine {name!r} is unknown; use 'whoosh', 'fts5' or 'tantivy'"
+    )

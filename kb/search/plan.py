@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence as Many
 from dataclasses import replace
 
+from django.conf import settings
+
 from kb.search import analysis, formula
 from kb.search.documents import KINDS
 from kb.search.engine import And, Or, Request, Sequence, Term
@@ -19,7 +21,6 @@ SHORT_WEIGHTS = {"title": 4.0, "symbols": 2.0, "context": 0.3, "code": 0.5}
 LONG_WEIGHTS = {"title": 0.5, "symbols": 0.5, "context": 0.3, "code": 0.3}
 PLACE_FIELDS = {"title": "title", "def": "symbols", "code": "code", "eq": "formula"}
 
-SECONDS = 0.5  # an engine's; what it has found by then is the answer
 EVERYTHING = Or(tuple(Term("kind", kind) for kind in KINDS))
 
 
@@ -51,8 +52,9 @@ def request(
     unwanted = [node for node in unwanted if not _is_empty(node)]
     return Request(
         wanted=joint if len(nodes) != 1 else nodes[0],
-        weights=SHORT_WEIGHTS if is_short(query) else LONG_WEIGHTS,
-        excluded=Or(tuple(unwanted)) if unwanted else None, seconds=SECONDS,
+        weights=SHORT_WEIGHTS if every and is_short(query) else LONG_WEIGHTS,
+        excluded=Or(tuple(unwanted)) if unwanted else None,
+        seconds=settings.SEARCH_SECONDS,
     )
 
 
@@ -94,7 +96,7 @@ def _named(words: Many[Word], lexicon: Lexicon) -> Node:
 
 def _word(word: Word, lexicon: Lexicon) -> Node:
     if word.place == "eq":
-        return And(tuple(Term("formula", t) for t in formula.terms(word.text)))
+        return _equation(word.text)
     fields = [PLACE_FIELDS[word.place]] if word.place else ["text", "title"]
     if isinstance(word, Phrase):
         return Or(tuple(_side_by_side(field, word.text) for field in fields))
@@ -103,6 +105,15 @@ def _word(word: Word, lexicon: Lexicon) -> Node:
         known = dict.fromkeys(term for found in full for term in found)
         return Or(tuple(Term(field, term) for term in known for field in fields))
     return _identifier(word, lexicon)
+
+
+def _equation(text: str) -> Node:
+    """All of a formula's terms, or an equation's own name as "InfoNCE"."""
+    held = And(tuple(Term("formula", term) for term in formula.terms(text)))
+    called = tuple(Term("title", term) for term in analysis.terms(text))
+    if not called:
+        return held
+    return Or((held, And((Term("kind", "equation"), *called))))
 
 
 def _identifier(word: Word, lexicon: Lexicon) -> Node:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from whoosh import fields, index, query
 from whoosh.analysis import SpaceSeparatedTokenizer
 from whoosh.collectors import TimeLimit, TimeLimitCollector
+from whoosh.filedb.filestore import RamStorage
 from whoosh.scoring import BM25F
 from whoosh.searching import Searcher
 
@@ -92,9 +94,17 @@ class WhooshEngine:
         while self._searchers:
             self._searchers.pop().close()
 
+    @cached_property
+    def _storage(self) -> RamStorage:
+        """The files, read whole: one cut short while mapped would kill the process."""
+        storage = RamStorage()
+        for file in self.folder.glob("*MAIN_*"):
+            storage.files[file.name] = file.read_bytes()
+        return storage
+
     def _searcher(self) -> Searcher:
         if not hasattr(self._local, "searcher"):
-            opened = index.open_dir(str(self.folder), readonly=True)
+            opened = self._storage.open_index()
             self._local.searcher = opened.searcher(weighting=BM25F())
             self._searchers.append(self._local.searcher)
         return self._local.searcher

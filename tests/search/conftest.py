@@ -11,7 +11,7 @@ from kb.search.index import LiveIndex, live_index
 SHELF = Path(__file__).parent / "shelf"
 
 
-@pytest.fixture(params=["whoosh", "fts5"])
+@pytest.fixture(params=["whoosh", "fts5", "tantivy"])
 def engine(request: pytest.FixtureRequest) -> str:
     """The name of each engine in turn."""
     return request.param
@@ -31,3 +31,16 @@ def shelf(settings, tmp_path: Path) -> None:
 def index(shelf: None) -> LiveIndex:
     """The index of the small papers, not built yet."""
     return live_index()
+
+
+@pytest.fixture(scope="session")
+def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("real_index")
+
+
+@pytest.fixture
+def library_of(engine: str, real_index: Path, settings) -> str:
+    """The project's own papers, indexed once for each engine."""
+    settings.SEARCH_ENGINE = engine
+    settings.VAR_DIR = real_index / engine
+    return engine

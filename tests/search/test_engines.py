@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
@@ -80,6 +81,10 @@ def test_a_sequence_needs_the_order(built: Engine) -> None:
     assert ids(built, Sequence("text", ("stop", "gradient"))) == ["byol"]
 
 
+def test_a_sequence_of_one_is_a_term(built: Engine) -> None:
+    assert ids(built, Sequence("text", ("teacher",))) == ["dino"]
+
+
 def test_excluded_documents_are_left_out(built: Engine) -> None:
     assert ids(built, Term("text", "network"), Term("text", "teacher")) == ["byol"]
 
@@ -114,6 +119,14 @@ def test_pages_join_without_gap_or_repeat(built: Engine) -> None:
     wanted = Or(text("network", "patch"))
     paged = [id for at in range(3) for id in ids(built, wanted, limit=1, offset=at)]
     assert paged == ids(built, wanted)
+
+
+def test_equal_scores_keep_the_order_of_entry(engine: str, tmp_path: Path) -> None:
+    made = engine_class(engine)(tmp_path)
+    same = [f"{i * 7 % 10}" for i in range(10)]
+    made.rebuild(Entry(id, {"text": ["loss"]}) for id in same)
+    assert ids(made, Term("text", "loss")) == same
+    assert ids(made, Term("text", "loss"), limit=4, offset=3) == same[3:7]
 
 
 def test_terms_are_taken_literally(built: Engine) -> None:
@@ -151,6 +164,16 @@ def test_health_of_missing_or_broken_files_is_not_ok(engine: str, tmp_path: Path
     assert not engine_class(engine)(tmp_path).health().ok
 
 
+def test_a_damaged_piece_of_tantivy_is_an_error_and_no_panic(tmp_path: Path) -> None:
+    engine_class("tantivy")(tmp_path).rebuild(entries())
+    for file in tmp_path.glob("*.idx"):
+        file.write_bytes(b"broken")
+    opened = engine_class("tantivy")(tmp_path)
+    assert not opened.health().ok
+    with pytest.raises(RuntimeError, match="tantivy"):
+        ids(opened, Term("text", "mask"))
+
+
 def test_a_built_index_opens_again(built: Engine, engine: str, tmp_path: Path) -> None:
     built.close()
     assert ids(engine_class(engine)(tmp_path), Term("text", "teacher")) == ["dino"]
@@ -174,10 +197,17 @@ def test_a_search_ends_when_its_time_is_over(engine: str, tmp_path: Path) -> Non
     made = engine_class(engine)(tmp_path)
     words = [f"w{i}" for i in range(30)]
     made.rebuild(Entry(str(i), {"text": words}) for i in range(400))
-    request = Request(Or(text(*words)), FLAT, seconds=0.001)
+    request = Request(Or(text(*words)), FLAT, seconds=1e-6)
     assert not made.search(request, 10_000).complete
 
 
 def test_an_unknown_engine_is_named_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match="use 'whoosh' or 'fts5'"):
+    with pytest.raises(ValueError, match="use 'whoosh', 'fts5' or 'tantivy'"):
         engine_class("lucene")
+
+
+def test_a_missing_package_is_named_with_the_remedy(monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, "kb.search.tantivy_engine", raising=False)
+    monkeypatch.setitem(sys.modules, "tantivy", None)
+    with pytest.raises(ValueError, match="pip install 'tantivy"):
+        engine_class("tantivy")
