@@ -16,6 +16,7 @@ from kb.api import shapes
 from kb.api.schema import operation
 from kb.catalogue.library import Paper, library
 from kb.search import service
+from kb.search.index import alike
 
 MAX_PAGE = 500
 NARROW = ("kind", "part", "year", "family", "has")
@@ -113,6 +114,7 @@ def full(paper: Paper) -> dict:
         **short,
         "code": paper.code_url, "aliases": paper.aliases, "follows": paper.follows,
         "builds_on": paper.builds_on, "built_on_by": paper.built_on_by,
+        "similar": [other.slug for other in alike(paper)],
         "sections": [
             {"id": s.id, "title": s.title, "text": s.text, "url": f"{page}#{s.id}"}
             for s in paper.sections

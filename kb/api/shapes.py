@@ -202,6 +202,9 @@ class PaperAnswer(PaperRow):
     follows = s.ListField(child=s.CharField())
     builds_on = s.ListField(child=s.CharField())
     built_on_by = s.ListField(child=s.CharField())
+    similar = s.ListField(
+        child=s.CharField(), help_text="The most alike, best first; [] without index."
+    )
     sections = SectionRow(many=True)
     symbols = SymbolRow(many=True)
     equations = EquationRow(many=True)

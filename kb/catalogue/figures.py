@@ -13,7 +13,7 @@ from markdown.treeprocessors import Treeprocessor
 from kb.catalogue.drawing import svg
 from kb.catalogue.drawing.description import Description
 from kb.catalogue.landmarks import Lines
-from kb.catalogue.sink import REMEDY_CODE, Sink
+from kb.catalogue.sink import REMEDY_CODE, Drawing, Sink
 
 
 class Figure(ImageInlineProcessor):
@@ -52,11 +52,14 @@ class Figure(ImageInlineProcessor):
 
         self.sink.drawings.append(svg.inline(description, find))
         number = len(self.sink.drawings)
+        caption = image.get("alt") or ""
+        drawing = Drawing(number, description, caption, self.sink.section.id)
+        self.sink.figures.append(drawing)
         figure = etree.Element(
-            "figure", {"class": "drawn", "id": f"fig-{number}", "tabindex": "0"}
+            "figure", {"class": "drawn", "id": drawing.id, "tabindex": "0"}
         )
         figure.text = mark(number)
-        etree.SubElement(figure, "figcaption").text = image.get("alt")
+        etree.SubElement(figure, "figcaption").text = caption
         return figure
 
     def _missing(self, image: etree.Element, source: str) -> None:

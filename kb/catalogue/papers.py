@@ -24,7 +24,7 @@ from kb.catalogue.letters import symbols_table
 from kb.catalogue.parts import PARTS
 from kb.catalogue.plain import plain
 from kb.catalogue.problems import Problem
-from kb.catalogue.sink import Equation, Sink
+from kb.catalogue.sink import Drawing, Equation, Sink
 
 if TYPE_CHECKING:
     from kb.catalogue.questions import Question
@@ -47,6 +47,7 @@ class Page:
 
     sections: list[Section]
     equations: list[Equation]
+    figures: list[Drawing]
     questions: list[Question]
     code_links: list[tuple[str, Lines]]  # section id, lines
 
@@ -154,7 +155,7 @@ class Paper:
             for s, html in zip(raw, pages, strict=True)
         ]
         asked = [q for s in sections for q in questions.split(s.html, s.id)[1]]
-        return Page(sections, sink.equations, asked, sink.code_links)
+        return Page(sections, sink.equations, sink.figures, asked, sink.code_links)
 
     @property
     def sections(self) -> list[Section]:

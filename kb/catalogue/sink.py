@@ -1,4 +1,4 @@
-"""What rendering a text finds: equations, links into code, problems."""
+"""What rendering a text finds: equations, drawings, links into code, problems."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ class Equation:
         return f"eq-{self.number}"
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing as it stands on the page; the caption is the text's own."""
+
+    number: int
+    shows: Description
+    caption: str
+    section_id: str
+
+    @property
+    def id(self) -> str:
+        return f"fig-{self.number}"
+
+
 @dataclass
 class Sink:
     """Collects what rendering finds, section by section."""
@@ -55,7 +69,8 @@ class Sink:
     table: list[Word] = field(default_factory=list)
     equations: list[Equation] = field(default_factory=list)
     code_links: list[tuple[str, Lines]] = field(default_factory=list)  # from section id
-    drawings: list[str] = field(default_factory=list)  # SVG
+    figures: list[Drawing] = field(default_factory=list)
+    drawings: list[str] = field(default_factory=list)  # SVG of each figure
     questions: list[str] = field(default_factory=list)  # their addresses
     section: RawSection = field(default_factory=lambda: RawSection("", "", 1, ""))
 

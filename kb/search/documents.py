@@ -1,4 +1,4 @@
-"""What is searched: each paper, its sections, questions, symbols and equations.
+"""What is searched: papers, sections, questions, drawings, symbols, equations.
 
 A document knows the exact place that it stands for, so that a hit opens there.
 """
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from kb.catalogue.library import Library
     from kb.catalogue.papers import Paper, Section
     from kb.catalogue.questions import Question
-    from kb.catalogue.sink import Equation
+    from kb.catalogue.sink import Drawing, Equation
 
 KINDS = ("paper", "section", "symbol", "equation")
 # Front matter and references: found, but rarely what is looked for. Questions are
 # places of their own, so their section repeats them.
 MINOR_SECTIONS = frozenset({"sources", "results", "recipe", "questions"})
+
+# "mae diagram" means its drawing.
+DRAWING_WORDS = ("drawing", "figure", "diagram")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def of_paper(paper: Paper) -> Iterator[Document]:
     titles = {section.id: section.title for section in paper.sections}
     for question in paper.page.questions:
         yield _question(whole, question, titles[question.section_id])
+    for drawing in paper.page.figures:
+        yield _drawing(whole, drawing, titles.get(drawing.section_id, ""))
     for equation in paper.equations:
         yield _equation(whole, equation, titles.get(equation.section_id, ""))
     if paper.module is not None:
@@ -121,6 +126,17 @@ def _question(whole: Document, question: Question, section: str) -> Document:
         whole, "section", question.id, title=f"{short}: {question.title}",
         section=section, heading=question.title, body=question.text,
         names=(question.title,),
+    )
+
+
+def _drawing(whole: Document, drawing: Drawing, section: str) -> Document:
+    """Found by what it shows; its words repeat the text, so the text goes first."""
+    short, shows = whole.paper[0], drawing.shows
+    told = [shows.alt, drawing.caption, "; ".join(shows.words)]
+    return _inside(
+        whole, "section", drawing.id, title=f"{short}: drawing, {shows.title}",
+        section=section, heading=f"{shows.title}, drawing", body="\n".join(told),
+        names=(shows.title, *(f"{short} {word}" for word in DRAWING_WORDS)), hint=0.7,
     )
 
 

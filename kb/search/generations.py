@@ -8,10 +8,16 @@
 A generation is never changed. A killed build leaves a folder without a pointer to
 it; the last good index stays current, and the next build sweeps up. The index holds
 nothing that cannot be made again, so a broken one is rebuilt, never repaired.
+
+A change of one entry makes a whole new generation: half of the work is rendering the
+entries, which link to each other, and a folder that is written once is what makes a
+killed build harmless. Searches do not wait for it. Of processor time it takes Whoosh
+11 s for 38 papers and 65 s for 1,000 notes more, FTS5 6 s and 30 s.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -27,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from kb.search import analysis, lexicon
+from kb.search import similar as likeness
 from kb.search.documents import Document
 from kb.search.engine import FIELDS, Engine, engine_class
 from kb.search.entries import entry
@@ -36,13 +43,22 @@ from kb.search.suggest import Suggester
 log = logging.getLogger(__name__)
 
 # Raise whenever documents or entries are made differently from the same library.
-SCHEMA = 1
+SCHEMA = 2
 POINTER, LOCK, SENTINEL = "current", "lock", "sentinel.json"
 DOCUMENTS, VOCABULARY = "documents.json", "vocabulary.json"
+SIMILAR = "similar.json"
+# Engines tell of a full disk in words of their own; with less left, that was it.
+LEAST_ROOM = 64 << 20  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class IndexBusy(Exception):
     """Another process is writing the index."""
+
+
+class IndexUnwritable(Exception):
+    """No new index can be written; the text names the fault and the remedy."""
 
 
 class IndexUnreadable(Exception):
@@ -56,21 +72,34 @@ class Generation:
         """Open and verify. Raises IndexUnreadable if anything is not as written."""
         self.folder = folder
         try:
+            self._files = _file_states(folder)
             sentinel = json.loads((folder / SENTINEL).read_text())
             if sentinel["files"] != _file_hashes(folder):
                 raise IndexUnreadable(f"{folder.name}: files differ from the sentinel")
             self.hash: str = sentinel["hash"]
             loaded = json.loads((folder / DOCUMENTS).read_text())
             frequency = json.loads((folder / VOCABULARY).read_text())
+            self.similar: dict[str, list[str]] = json.loads(
+                (folder / SIMILAR).read_text()
+            )
             self.engine: Engine = engine_class(sentinel["engine"])(folder)
+            # An older program may have kept other things of a document.
+            self.documents = {d["id"]: _from_json(d) for d in loaded}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnreadable(f"{folder.name}: {error}") from error
-        self.documents = {d["id"]: _from_json(d) for d in loaded}
         self.lexicon = lexicon.Lexicon(self.documents, frequency)
         self.questions = Questions(self.documents.values())
         health = self.engine.health()
         if not health.ok or health.documents != len(self.documents):
             raise IndexUnreadable(f"{folder.name}: {health.documents} documents")
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a file was touched since it was opened; cheap to ask."""
+        try:
+            return self._files != _file_states(self.folder)
+        except OSError:
+            return True
 
     @cached_property
     def suggester(self) -> Suggester:
@@ -91,7 +120,7 @@ def pointer_state(root: Path) -> tuple[int, int] | None:
     """Changes whenever another generation becomes current; cheap to ask."""
     try:
         status = (root / POINTER).stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
 
@@ -102,7 +131,7 @@ def open_current(root: Path) -> Generation | None:
         return Generation(root / (root / POINTER).read_text().strip())
     except FileNotFoundError:
         return None
-    except IndexUnreadable as error:
+    except (OSError, ValueError, IndexUnreadable) as error:
         log.warning("the search index cannot be read and will be rebuilt: %s", error)
         return None
 
@@ -117,30 +146,48 @@ def current_hash(root: Path) -> str | None:
 
 
 def write(root: Path, documents: list[Document], engine: str) -> Generation:
-    """Build a new generation and make it current. The caller holds `writer_lock`."""
+    """Build a new generation and make it current. The caller holds `writer_lock`.
+
+    Raises IndexUnwritable where the disk does not take it; what was written of it is
+    removed, and the current generation stays.
+    """
     wanted = content_hash(documents, engine)
-    folder = Path(tempfile.mkdtemp(prefix=f"{wanted[:16]}-", dir=root))
+    with _telling(root):
+        folder = Path(tempfile.mkdtemp(prefix=f"{wanted[:16]}-", dir=root))
+    try:
+        with _telling(root):
+            _fill(folder, documents, engine, wanted)
+            made = Generation(folder)
+            previous = _swap(root, folder.name)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _sweep(root, keep={folder.name, previous})
+    return made
+
+
+def _fill(folder: Path, documents: list[Document], engine: str, wanted: str) -> None:
     engine_class(engine)(folder).rebuild(entry(document) for document in documents)
     _write_json(folder / DOCUMENTS, [vars(document) for document in documents])
     _write_json(folder / VOCABULARY, lexicon.count_words(documents))
+    _write_json(folder / SIMILAR, likeness.similar(documents))
     sentinel = {"hash": wanted, "engine": engine, "files": _file_hashes(folder)}
     _write_json(folder / SENTINEL, sentinel)
-    made = Generation(folder)
-    previous = _swap(root, folder.name)
-    _sweep(root, keep={folder.name, previous})
-    return made
 
 
 @contextmanager
 def writer_lock(root: Path, seconds: float = 30.0) -> Iterator[None]:
     """Hold the writer's lock; the system frees it when its holder dies.
 
-    Raises IndexBusy when another process keeps it for longer than `seconds`.
+    Raises IndexBusy when another process keeps it for longer than `seconds`,
+    IndexUnwritable where the folder cannot be written to.
     """
-    # Whoosh keeps its schema as a pickle: nobody else may write here.
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _telling(root):
+        # Whoosh keeps its schema as a pickle: nobody else may write here.
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = (root / LOCK).open("w")
     deadline = time.monotonic() + seconds
-    with (root / LOCK).open("w") as file:
+    with opened as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,17 +202,43 @@ def writer_lock(root: Path, seconds: float = 30.0) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _telling(root: Path) -> Iterator[None]:
+    """Turns what a disk refuses into IndexUnwritable; other errors pass as they are."""
+    try:
+        yield
+    except Exception as error:
+        fault = _fault(root, error)
+        if fault is None:
+            raise
+        raise IndexUnwritable(f"{fault}, then run manage.py index") from error
+
+
+def _fault(root: Path, error: Exception) -> str | None:
+    """Fault and remedy; None for an error that is not the disk's."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in FORBIDDEN:
+        return f"{root} cannot be written to; allow it or set KB_VAR_DIR"
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if number in FULL or shutil.disk_usage(there).free < LEAST_ROOM:
+        return f"no room for a new index in {root}; make room"
+    if number is not None:
+        return f"{root} takes no new index ({error}); repair it or set KB_VAR_DIR"
+    return None
+
+
 def _swap(root: Path, name: str) -> str:
     """Point readers to a generation in one step; returns the previous one's name."""
     pointer = root / POINTER
-    previous = pointer.read_text().strip() if pointer.exists() else ""
+    # Whatever stands there now: it may be damaged.
+    before = pointer.read_text(errors="replace").strip() if pointer.exists() else ""
     draft = root / f"{POINTER}.new"
     with draft.open("w") as file:
         file.write(name)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(pointer)
-    return previous
+    return before
 
 
 def _sweep(root: Path, keep: set[str]) -> None:
@@ -181,6 +254,11 @@ def _sweep(root: Path, keep: set[str]) -> None:
 def _file_hashes(folder: Path) -> dict[str, str]:
     names = sorted(f.name for f in folder.iterdir() if f.name != SENTINEL)
     return {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
+
+
+def _file_states(folder: Path) -> dict[str, tuple[int, int, int]]:
+    states = {file.name: file.stat() for file in os.scandir(folder)}
+    return {n: (s.st_ino, s.st_size, s.st_mtime_ns) for n, s in states.items()}
 
 
 def _write_json(file: Path, value: object) -> None:

@@ -26,17 +26,18 @@ import sys, time
 from pathlib import Path
 from kb.search import generations
 from kb.search.documents import Document
-from kb.search.{engine}_engine import {name}
+from kb.search.engine import engine_class
 
 root, slow = Path(sys.argv[1]), float(sys.argv[2])
-rebuild = {name}.rebuild
+engine = engine_class("{engine}")
+rebuild = engine.rebuild
 
 def slowly(self, entries):
     rebuild(self, entries)
     print("building", flush=True)
     time.sleep(slow)
 
-{name}.rebuild = slowly
+engine.rebuild = slowly
 made = Document("b", "paper", "b", "", "Second", "", "second", "second text")
 with generations.writer_lock(root):
     generations.write(root, [made], "{engine}")
@@ -55,9 +56,8 @@ def write(root: Path, engine: str, *documents: Document) -> generations.Generati
 
 def other_process(root: Path, engine: str, slow: float) -> subprocess.Popen[str]:
     """A second process that builds an index and, once in the middle, says so."""
-    name = {"whoosh": "WhooshEngine", "fts5": "Fts5Engine"}[engine]
     process = subprocess.Popen(
-        [sys.executable, "-c", BUILD.format(engine=engine, name=name), root, str(slow)],
+        [sys.executable, "-c", BUILD.format(engine=engine), root, str(slow)],
         cwd=PROJECT, stdout=subprocess.PIPE, text=True,
     )
     assert process.stdout is not None

@@ -68,6 +68,13 @@ class Description:
         """What its nodes stand for, each once."""
         return list(dict.fromkeys(node.code for node in self.nodes if node.code))
 
+    @property
+    def words(self) -> list[str]:
+        """What is written in it, each text once."""
+        written = [" ".join(node.lines) for node in self.nodes]
+        written += [arrow.text for arrow in self.arrows]
+        return [text for text in dict.fromkeys(written) if text]
+
 
 def read(path: Path) -> Description:
     """The description in a file. Raises DescriptionError with the remedy."""

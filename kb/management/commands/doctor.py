@@ -19,6 +19,12 @@ from kb.catalogue.library import library
 from kb.celery import app
 from kb.runs.models import WORKING, Run
 from kb.runs.queue import waiting
+from kb.search.generations import (
+    IndexBusy,
+    IndexUnwritable,
+    open_current,
+    writer_lock,
+)
 from kb.search.index import live_index
 
 LEAST_DISK = 1 << 30  # bytes
@@ -56,9 +62,20 @@ def papers() -> str:
 
 
 def search() -> str:
-    """An index that answers."""
-    places = live_index().generation().documents
-    return f"{settings.SEARCH_ENGINE}, {len(places)} places"
+    """An index of the papers as they are now, and room for the next one."""
+    index = live_index()
+    try:
+        found = index.refresh().documents
+        with writer_lock(index.root, seconds=0):
+            return f"{settings.SEARCH_ENGINE}, {found} places"
+    except IndexBusy:
+        return f"{settings.SEARCH_ENGINE}, just being rebuilt by another process"
+    except IndexUnwritable as fault:
+        last = open_current(index.root)
+        until = "until then nothing is found"
+        if last is not None:
+            until = f"the last good one answers, {len(last.documents)} places"
+        raise Trouble(f"{fault}; {until}") from fault
 
 
 def broker() -> str:

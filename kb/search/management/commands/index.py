@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from kb.search.generations import IndexBusy
+from kb.search.generations import IndexBusy, IndexUnwritable
 from kb.search.index import live_index
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, force: bool = False, **options: object) -> None:
         try:
             done = live_index().refresh(force=force)
-        except IndexBusy as busy:
-            raise CommandError(str(busy)) from busy
+        except (IndexBusy, IndexUnwritable) as reason:
+            raise CommandError(str(reason)) from reason
         state = f"rebuilt in {done.seconds:.2f} s" if done.rebuilt else "up to date"
         self.stdout.write(f"search index: {done.documents} documents, {state}")
