@@ -5,6 +5,7 @@ const box = document.getElementById("q");
 const list = document.getElementById("suggestions");
 
 const options = () => [...list.querySelectorAll("[role=option]")];
+const hits = () => [...document.querySelectorAll("#results .hit-title")];
 const active = () => list.querySelector("[aria-selected=true]");
 
 function show(open) {
@@ -21,14 +22,24 @@ function choose(option) {
   box.setAttribute("aria-activedescendant", option.id);
 }
 
-/* One step down or up; past either end the text itself is active again. */
+/* One step down or up; past either end the text itself is active again. Where nothing
+   is suggested, the first hit below is next. */
 function step(by) {
   const all = options();
+  if (list.hidden && by > 0 && hits().length) return hits()[0].focus();
   if (!all.length) return;
   show(true);
   const places = all.length + 1;
   const at = all.indexOf(active()) + 1;
   choose(all[((at + by + places) % places) - 1] ?? null);
+}
+
+/* On a hit the arrows go to the hits beside it, and up from the first to the box. */
+function onHit(event) {
+  const at = hits().indexOf(event.target);
+  if (at < 0 || !/^Arrow(Up|Down)$/.test(event.key)) return;
+  event.preventDefault();
+  (hits()[at + (event.key === "ArrowDown" ? 1 : -1)] ?? (at ? event.target : box)).focus();
 }
 
 const typing = (element) =>
@@ -60,6 +71,7 @@ function onKey(event) {
 if (box && list) {
   document.addEventListener("keydown", focusBySlash);
   box.addEventListener("keydown", onKey);
+  document.addEventListener("keydown", onHit);
   box.addEventListener("focus", () => show(options().length > 0 && box.value !== ""));
   list.addEventListener("htmx:afterSwap", () =>
     show(options().length > 0 && document.activeElement === box));

@@ -16,13 +16,13 @@ from functools import lru_cache
 import Stemmer
 
 # Part of the index's hash: raise it whenever the terms of a text change.
-VERSION = 2
+VERSION = 3
 
 COMMON = """a about after all also an and any are as at be because been but by can do
-does for from had has have how i if in into is it its itself just may more most no not
-of on or our over really should so such than that the their them themselves then there
-these they this to under vs was we were what when where which while who why will with
-would you"""
+does et al for from had has have how i if in into is it its itself just may more most
+no not of on or our over really should so such than that the their them themselves
+then there these they this to under vs was we were what when where which while who why
+will with would you"""
 STOP_WORDS = frozenset(COMMON.split())
 OPERATORS = frozenset({"AND", "OR", "NOT"})  # typed out of habit, never a name
 
@@ -127,7 +127,9 @@ def terms_of(word: str) -> tuple[str, ...]:
         return () if not whole or is_common(folded) else (stem(whole),)
     components = [c.strip("_") for c in whole.split(".")] if "." in whole else []
     long_parts = [stem(p) for p in parts if len(p) > 1 or p.isdigit()]
-    first = stem(whole.replace("-", "")) if "-" in whole else whole
+    joined = whole.replace("-", "")
+    # InfoNCE is typed as infonce too, and that is a plain word with a stem.
+    first = stem(joined) if joined.isalpha() or "-" in whole else whole
     return tuple(dict.fromkeys([first, *filter(None, components), *long_parts]))
 
 
@@ -143,6 +145,12 @@ def name_key(text: str) -> str:
     """
     parts = (p for match in words(text) for p in split_identifier(fold(match[0])))
     return " ".join(stem(part.lower()) for part in parts)
+
+
+def spelled(text: str) -> str:
+    """A name without its gaps and capitals, endings kept: `random_masking` alike."""
+    parts = (p for match in words(text) for p in split_identifier(fold(match[0])))
+    return "".join(parts).lower()
 
 
 def plain_words(text: str) -> Iterator[str]:

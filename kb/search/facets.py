@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from kb.search import analysis, language
 from kb.search.documents import KINDS, Document
@@ -24,14 +25,22 @@ def _has(document: Document, name: str, value: str) -> bool:
         return first <= document.year <= last
     if name in ("author", "tag"):
         owned = document.authors if name == "author" else document.tags
-        return any(_contains(each, value) for each in owned)
+        return _any_contains(owned, value)
     return value in (each.lower() for each in values(document, name))
+
+
+# Thousands of places share the authors and tags of some papers.
+@lru_cache(maxsize=4096)
+def _any_contains(owned: tuple[str, ...], asked: str) -> bool:
+    return any(_contains(each, asked) for each in owned)
 
 
 def _contains(owned: str, asked: str) -> bool:
     """All asked words are among the owned, in any order, accents and endings aside."""
     words = set(analysis.name_key(asked).split())
-    return words <= set(analysis.name_key(owned).split())
+    terms = set(analysis.terms(asked))  # "lecun" is no key of LeCun, but a term
+    in_terms = bool(terms) and terms <= set(analysis.terms(owned))
+    return in_terms or words <= set(analysis.name_key(owned).split())
 
 
 def values(document: Document, facet: str) -> tuple[str, ...]:

@@ -15,9 +15,11 @@ LAYOUT = frozenset(SETTING.split())
 ENVIRONMENTS = {"aligned", "align", "cases", "matrix", "pmatrix", "bmatrix", "gathered"}
 SPELLED = {
     "lVert": "norm", "rVert": "norm", "Vert": "norm", "mid": "given",
+    "sg": "stopgrad",
     "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "nabla": "gradient",
 }
 
+_STOP_GRADIENT = re.compile(r"\bstop[-\s_]*grad(?:ient)?s?\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\\?[^\W\d_]+|\d+(?:\.\d+)?")
 
 
@@ -28,7 +30,7 @@ def tokens(latex: str) -> list[str]:
     ['z', 'i', 'cdot', 'z', 'j', 'tau']
     """
     found = []
-    for token in _TOKEN.findall(latex):
+    for token in _TOKEN.findall(_STOP_GRADIENT.sub("stopgrad", latex)):
         name = fold(token.removeprefix("\\"))
         if name in ENVIRONMENTS or (token.startswith("\\") and name in LAYOUT):
             continue

@@ -31,6 +31,12 @@ ASKING = frozenset(BEGINNINGS.split())
 
 _FIELD = rf"(?:({'|'.join(PLACES + FILTERS)})[:=]\s*)?"
 _ITEM = re.compile(rf'(-*){_FIELD}(?:"([^"]*)("|$)|(\S+))', re.IGNORECASE)
+_LATEX = re.compile(r"\\[A-Za-z]")
+# An address or a label around a number says no more than the number.
+_ARXIV = re.compile(
+    r"(?:https?://)?(?:www\.)?arxiv(?:\.org/\w+/|[:\s]\s*)(\d{4}\.\d{4,5})(?:v\d+)?(?:\.pdf)?",
+    re.IGNORECASE,
+)
 _YEARS = re.compile(r"(\d{4})?(\.\.)?(\d{4})?")
 
 
@@ -70,6 +76,7 @@ class Query:
     filters: tuple[Filter, ...] = ()
     notes: tuple[str, ...] = ()
     asks: bool = False  # a question in plain words
+    latex: bool = False  # with a command as `\\tau`
 
     @property
     def wanted(self) -> tuple[Word, ...]:
@@ -85,7 +92,7 @@ class Query:
 def parse(text: str) -> Query:
     """Read any text as a query. Never raises."""
     notes = []
-    text = _printable(text)
+    text = _ARXIV.sub(r"\1", _printable(text))
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
         notes.append(f"only the first {MAX_CHARACTERS} characters were read")
@@ -98,7 +105,10 @@ def parse(text: str) -> Query:
         else:
             found.extend(read)
     words = _capped(found, notes)
-    return Query(words, tuple(filters[:MAX_TERMS]), tuple(notes), _asks(text, words))
+    return Query(
+        words, tuple(dict.fromkeys(filters))[:MAX_TERMS], tuple(notes),
+        asks=_asks(text, words), latex=bool(_LATEX.search(text)),
+    )
 
 
 def years(value: str) -> tuple[int, int] | None:

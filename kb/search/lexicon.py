@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from kb.search import analysis
+from kb.search.cards import Cards
+from kb.search.closeness import Closeness
 from kb.search.documents import Document
 from kb.search.entries import context, text
 
@@ -43,7 +45,8 @@ class Lexicon:
     ) -> None:
         self.frequency = frequency
         self._sorted = sorted(frequency)
-        self._terms = {t for word in frequency for t in analysis.terms_of(word)}
+        self.closeness = Closeness(documents, frequency)
+        self.cards = Cards(documents.values())
         shelf = documents.values()
         # Small fields: asking an engine for what they do not hold is wasted time.
         self.rare_terms = {
@@ -56,12 +59,12 @@ class Lexicon:
 
     def holds(self, word: str) -> bool:
         """Whether the word itself, identifiers as a whole, occurs."""
-        return all(term in self._terms for term in analysis.terms_of(word)[:1])
+        return all(t in self.closeness for t in analysis.terms_of(word)[:1])
 
     def knows(self, word: str) -> bool:
         """Whether the word or all parts of it occur; stop words are known."""
         parts = analysis.terms_of(word)[1:]
-        in_parts = bool(parts) and all(term in self._terms for term in parts)
+        in_parts = bool(parts) and all(t in self.closeness for t in parts)
         return in_parts or self.holds(word)
 
     def completions(self, beginning: str) -> list[str]:
@@ -80,12 +83,26 @@ def _all_terms(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _named(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
-    """Ids of the documents that bear a name, by `analysis.name_key`."""
+    """Ids of the documents that bear a name, by each of its `name_keys`."""
     named: dict[str, list[str]] = defaultdict(list)
     for document in documents:
-        for key in {analysis.name_key(name) for name in document.names} - {""}:
+        for key in {key for name in document.names for key in name_keys(name)}:
             named[key].append(document.id)
     return {key: tuple(ids) for key, ids in named.items()}
+
+
+def name_keys(name: str) -> tuple[str, ...]:
+    """Keys of a name, the truest first: as it is, as one word, without small words.
+
+    So "facenet" is FaceNet, "tldr" is TL;DR, "teacher student" is teacher and student.
+    """
+    key = analysis.name_key(name)
+    keys = [key, key.replace(" ", "")]
+    if not name.endswith("?"):  # without them a question would be a name
+        words = (match[0] for match in analysis.words(name))
+        telling = " ".join(word for word in words if not analysis.is_common(word))
+        keys.append(analysis.name_key(telling))
+    return tuple(dict.fromkeys(filter(None, keys)))
 
 
 def _synonyms(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:

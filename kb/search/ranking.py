@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from kb.search import analysis, plan, spelling
+from kb.search.cards import RISE_BY_AUTHOR
+from kb.search.closeness import LEAST
 from kb.search.documents import KINDS, Document
 from kb.search.engine import Ranking
 from kb.search.generations import Generation
 from kb.search.language import Phrase, Prefix, Query, Word
+from kb.search.lexicon import name_keys
 
 # With fewer hits for all words than this, hits for some of them follow.
 ENOUGH = 5
@@ -20,6 +23,11 @@ SHORTEST_BEGINNING = 3
 # other places are worth to somebody who asks a question.
 RISE, RISE_IF_ASKED = 1.0, 1.5
 WORTH_IF_ASKED = {"paper": 0.8, "symbol": 0.6, "equation": 0.6}
+# Who types LaTeX means a formula, who asks for a title mostly a paper's.
+WORTH_IF_LATEX = {"equation": 2.0}
+WORTH_IF_TITLE = {"paper": 2.0}
+ABOUT_PAPERS = ("author", "year", "has")  # filters nobody sets to look for code
+COMPARED = 150  # hits that are compared with the query word for word
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,9 @@ def rank(
     nodes = plan.clauses(query, generation.lexicon)
     if query.wanted and not nodes:
         return Ranked([])
+    if not query.words:  # filters alone ask nothing of an engine
+        everything = dict.fromkeys(generation.documents, 1.0)
+        return Ranked(_ordered(everything, query, generation))
     found = _Search(query, generation)
     strict = found.hits(nodes, every=True) if plan.is_short(query) else {}
     passing = sum(passes(generation.documents[id]) for id in strict)
@@ -98,7 +109,24 @@ class _Search:
         asked = plan.request(nodes, self.query, lexicon, every=every)
         answer: Ranking = self.generation.engine.search(asked, MOST)
         self.complete &= answer.complete
-        return dict(answer.hits)
+        terms = _typed_terms(self.query)
+        if len(terms) < 2:
+            return dict(answer.hits)
+        factor = self.generation.lexicon.closeness.factor
+        together = not self.query.asks  # a question's words are no name
+        near = {
+            id: score * factor(id, terms, together=together)
+            for id, score in answer.hits[:COMPARED]
+        }
+        return near | {id: s * LEAST for id, s in answer.hits[COMPARED:]}
+
+
+def _typed_terms(query: Query) -> list[str]:
+    """The terms of all plain words, in order."""
+    if any(word.place for word in query.wanted):
+        return []
+    typed = (analysis.terms_of(word)[:1] for word in _telling(query))
+    return list(dict.fromkeys(term for first in typed for term in first))
 
 
 def _strict_first(strict: dict[str, float], some: dict[str, float]) -> dict[str, float]:
@@ -120,44 +148,87 @@ def _without_quotes(query: Query) -> Query:
 def _ordered(
     scores: dict[str, float], query: Query, generation: Generation
 ) -> list[tuple[Document, float]]:
-    """By score and hint, questions that are nearly asked raised.
+    """By score and hint, what the query nearly asks or describes raised.
 
     Places that the query names exactly stand on top, papers first.
     """
     documents = generation.documents
     best = max(scores.values(), default=1.0)
-    named = generation.lexicon.named.get(_as_name(query), ())
-    weighed = {id: score * documents[id].hint for id, score in scores.items()}
-    if query.asks:
-        for id in weighed:
-            weighed[id] *= WORTH_IF_ASKED.get(documents[id].kind, 1.0)
+    worth = _worth(query)
+    if not query.wanted:  # all pass alike, so papers come first
+        scores = {id: float(_rank_of(documents[id])) for id in scores}
+    weighed = {
+        id: score * documents[id].hint * worth.get(documents[id].kind, 1.0)
+        for id, score in scores.items()
+    }
     # Only the engine knows which places hold a phrase, or a word that is not wanted.
     particular = query.unwanted or any(
         isinstance(word, Phrase | Prefix) for word in query.wanted
     )
-    rise = best * (RISE_IF_ASKED if query.asks else RISE)
-    for id, near in _nearly_asked(query, generation).items():
+    for id, rise in _rises(query, generation):
         if id in weighed or not particular:
-            weighed[id] = weighed.get(id, 0.0) + rise * near
-    for id in named:
-        if id in weighed:
-            rank_of_kind = len(KINDS) - KINDS.index(documents[id].kind)
-            weighed[id] += best * (1 + rank_of_kind) * documents[id].hint
+            weighed[id] = weighed.get(id, 0.0) + best * rise
     order = sorted(weighed.items(), key=lambda item: (-item[1], item[0]))
     return [(documents[id], score) for id, score in order]
 
 
-def _nearly_asked(query: Query, generation: Generation) -> dict[str, float]:
-    """Questions near to the wanted words, if these are several and plain."""
-    if any(word.place for word in query.wanted):
-        return {}
-    asked = " ".join(word.text for word in query.wanted)
-    several = len(set(analysis.terms(asked))) > 1
-    return generation.questions.near(asked) if several or query.asks else {}
+def _worth(query: Query) -> dict[str, float]:
+    """Factors by kind of place that the form of the query suggests."""
+    if query.asks:
+        return WORTH_IF_ASKED
+    if query.latex:
+        return WORTH_IF_LATEX
+    if any(word.place == "title" for word in query.wanted):
+        return WORTH_IF_TITLE
+    return {}
+
+
+def _rises(query: Query, generation: Generation) -> Iterator[tuple[str, float]]:
+    """How far places rise, in units of the best score, for what they are."""
+    if not any(word.place for word in query.wanted):
+        text = " ".join(word.text for word in query.wanted)
+        several = len(set(analysis.terms(text))) > 1
+        asked = RISE_IF_ASKED if query.asks else RISE
+        near = generation.questions.near(text) if several or query.asks else {}
+        yield from ((id, asked * nearness) for id, nearness in near.items())
+        cards = generation.lexicon.cards.matches(_telling(query))
+        sure = any(each.name in ABOUT_PAPERS for each in query.filters)
+        yield from ((id, RISE_BY_AUTHOR if sure else r) for id, r in cards.items())
+    typed = _as_name(query)
+    for id in _named(typed, generation):
+        document = generation.documents[id]
+        rise = (1 + _rank_of(document)) * document.hint
+        yield id, rise + _as_written(document, typed)
+
+
+def _rank_of(document: Document) -> int:
+    """Papers first, down to equations, the last of KINDS."""
+    return len(KINDS) - KINDS.index(document.kind)
+
+
+def _as_written(document: Document, typed: str) -> float:
+    """How much more a name counts that is written just so, an identifier above all."""
+    if "_" in typed and typed in document.names:
+        return float(len(KINDS))
+    spelled = analysis.spelled(typed)
+    return 0.5 if spelled in map(analysis.spelled, document.names) else 0.0
+
+
+def _named(typed: str, generation: Generation) -> tuple[str, ...]:
+    """Ids of the places that bear the name, by the truest of its keys that is known."""
+    named = generation.lexicon.named
+    known = (named[key] for key in name_keys(typed) if key in named)
+    return next(known, ())
 
 
 def _as_name(query: Query) -> str:
     """The wanted words as a name; a place other than title or def names nothing."""
     if any(word.place not in ("", "title", "def") for word in query.wanted):
         return ""
-    return analysis.name_key(" ".join(word.text for word in query.wanted))
+    return " ".join(word.text for word in query.wanted)
+
+
+def _telling(query: Query) -> list[str]:
+    """All wanted words that are no stop words."""
+    found = (part for word in query.wanted for part in word.text.split())
+    return [word for word in found if not analysis.is_common(word)]

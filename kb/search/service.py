@@ -69,6 +69,7 @@ def search(
     from 1 and hold PAGE_SIZE hits.
     """
     started = time.perf_counter()
+    q = q.encode(errors="replace").decode()  # no address can hold half a character
     asked = {"kind": kind, "part": part, "year": str(year)}
     asked |= {"family": family, "has": has}
     generation = live_index().generation()

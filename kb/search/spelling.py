@@ -11,14 +11,17 @@ from rapidfuzz.distance import OSA
 from kb.search import analysis
 from kb.search.lexicon import Lexicon
 
-SHORTEST = 4
+SHORTEST, LONG = 3, 6
 
 
 def edits_allowed(word: str) -> int:
-    """One slip in a word of four to seven letters, two in a longer one."""
+    """One slip in a word of three to five letters, two in a longer one.
+
+    The typed word counts, which may have lost letters of the one that was meant.
+    """
     if len(word) < SHORTEST or any(c.isdigit() for c in word):
         return 0
-    return 1 if len(word) < 8 else 2
+    return 1 if len(word) < LONG else 2
 
 
 def correct(word: str, lexicon: Lexicon) -> str | None:
@@ -35,7 +38,9 @@ def correct(word: str, lexicon: Lexicon) -> str | None:
         typed, list(lexicon.frequency), scorer=OSA.distance, score_cutoff=edits,
         limit=50,
     )
-    candidates = [(found, distance) for found, distance, _ in near if len(found) > 2]
+    # Three letters are a word that lost one, or else as short as they were meant.
+    least = SHORTEST if len(typed) > SHORTEST else SHORTEST + 1
+    candidates = [(found, edits) for found, edits, _ in near if len(found) >= least]
     if not candidates:
         return None
 

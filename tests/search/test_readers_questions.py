@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from kb.catalogue.library import library
-from kb.search import plan
 from kb.search.documents import documents
 from kb.search.service import search
 
@@ -205,20 +203,6 @@ ASKED: list[tuple[str, str]] = [
      "brave#q-is-there-a-teacher-in-brave"),
 ]  # fmt: skip
 NEAR = 3  # places a reader looks at before asking again
-
-
-@pytest.fixture(scope="module")
-def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("readers")
-
-
-@pytest.fixture
-def library_of(engine: str, real_index: Path, settings, monkeypatch) -> str:
-    """The project's own papers, indexed once for each engine; time does not matter."""
-    monkeypatch.setattr(plan, "SECONDS", 60.0)
-    settings.SEARCH_ENGINE = engine
-    settings.VAR_DIR = real_index / engine
-    return engine
 
 
 @cache
