@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from reference_impls.mae import MAE, mae_loss, random_crop
 from reference_impls.mae import Config as MAEConfig
 from reference_impls.mae import features as encoded_patches
-from reference_impls.simclr import normalize, nt_xent_loss
+from reference_impls.simclr import normalize, note, nt_xent_loss
 
 Target = Literal["clean", "noisy"]
 
@@ -197,11 +197,16 @@ def views(
         u = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
         return low + (high - low) * u                           # (B, 1, 1, 1)
 
+    def chosen(what: str, probability: float) -> Tensor:
+        luck = draw(0, 1) < probability                         # (B, 1, 1, 1)
+        note(generator, what, luck.flatten())
+        return luck
+
     def one_view() -> Tensor:
         x = random_crop(images, generator, config)
-        x = torch.where(draw(0, 1) < 0.8, jitter(x, draw), x)
-        x = torch.where(draw(0, 1) < 0.2, grey(x).expand_as(x), x)
-        return torch.where(draw(0, 1) < 0.5, blur(x, draw(0.1, 2.0)), x)
+        x = torch.where(chosen("jitter", 0.8), jitter(x, draw), x)
+        x = torch.where(chosen("greyscale", 0.2), grey(x).expand_as(x), x)
+        return torch.where(chosen("blur", 0.5), blur(x, draw(0.1, 2.0)), x)
 
     return normalize(torch.cat([one_view(), one_view()]))       # (2B, 3, S, S)
 

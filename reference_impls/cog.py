@@ -9,7 +9,9 @@ Differs:  1. rate and decay are searched by seeded random draws; the paper has O
           3. the classifier starts at zero, or at `w0`, `b0`; upstream draws it
           4. unit length has epsilon 1e-12 on every kind of array; upstream adds 1e-5 to
              the norm of NumPy's
-          5. levels are equal parts of the ranking of all concepts given; the paper
+          5. a class too small for a validation share is trained on; upstream's slice
+             validates on all of it (`sliced=True`)
+          6. levels are equal parts of the ranking of all concepts given; the paper
              first filters WordNet's and keeps 1000 a level
 Checked:  naver/cog@5b34ca9: indices exactly, weights, losses and rates of 20 epochs to
           1e-3
@@ -142,13 +144,20 @@ def few_shot_indices(labels: Tensor, n_shot: int, generator: Generator) -> Tenso
 
 
 def split_train_val(
-    labels: Tensor, p_val: float, generator: Generator
+    labels: Tensor, p_val: float, generator: Generator, *, sliced: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows to validate on, a share p_val of every class."""
+    """Rows to train on and rows to validate on, a share p_val of every class.
+
+    A class of fewer than 1 / p_val images is only trained on; with `sliced`, it is only
+    validated on, as upstream, where the slice `[-0:]` takes all.
+    """
     if not 0 < p_val < 1:
         raise ValueError(f"p_val={p_val} must lie between 0 and 1")
     rows = shuffled_classes(labels, generator)
-    kept = [len(r) - int(len(r) * p_val) for r in rows]
+    shares = [int(len(r) * p_val) for r in rows]
+    if sliced:
+        shares = [n or len(r) for n, r in zip(shares, rows, strict=True)]
+    kept = [len(r) - n for n, r in zip(shares, rows, strict=True)]
     train = torch.cat([r[:k] for r, k in zip(rows, kept, strict=True)])
     val = torch.cat([r[k:] for r, k in zip(rows, kept, strict=True)])  # -- validation
     return train, val

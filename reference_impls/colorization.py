@@ -81,6 +81,23 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)  # -- Lab
 
 
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """CIE Lab back to sRGB; colours that no screen has are cut to [0, 1]."""
+    y = (lab[:, 0] + 16) / 116
+    root = torch.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], dim=1)
+    xyz = torch.where(root > 6 / 29, root**3, 3 * (6 / 29) ** 2 * (root - 4 / 29))
+    # The inverse of `to_xyz` above, of white at (1, 1, 1).
+    to_linear = lab.new_tensor([
+        [3.079935, -1.537152, -0.542783],
+        [-0.921234, 1.875990, 0.045244],
+        [0.052890, -0.204041, 1.151152],
+    ])
+    with torch.autocast(lab.device.type, enabled=False):
+        linear = torch.einsum("cx,bx...->bc...", to_linear, xyz)
+    curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
+
+
 def kmeans(
     points: Tensor, k: int, generator: Generator, iterations: int = 20
 ) -> Tensor:

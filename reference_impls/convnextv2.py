@@ -134,13 +134,18 @@ class ConvNeXtV2Block(nn.Module):
         self.grn = GRN(4 * dim, over_batch=grn_over_batch)
         self.pwconv2 = nn.Linear(4 * dim, dim)
 
-    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
-        """(B, C, h, w) to the same. visible: (B, 1, h, w), 1 where a site exists."""
+    def widen(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The block's wide channels once they have competed: (B, h, w, 4C)."""
         y = self.dwconv(x).permute(0, 2, 3, 1)                  # (B, h, w, C)
         y = self.act(self.pwconv1(self.norm(y)))               # (B, h, w, 4C)  -- widen
         if visible is not None:
             y = y * visible.permute(0, 2, 3, 1)                 # -- mask before GRN
-        y = self.pwconv2(self.grn(y)).permute(0, 3, 1, 2)      # (B, C, h, w)  -- narrow
+        return self.grn(y)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) to the same. visible: (B, 1, h, w), 1 where a site exists."""
+        y = self.pwconv2(self.widen(x, visible))               # (B, h, w, C)  -- narrow
+        y = y.permute(0, 3, 1, 2)                               # (B, C, h, w)
         if visible is not None:
             y = y * visible                                     # -- mask after biases
         if self.drop_path and self.training:
@@ -226,6 +231,20 @@ class ConvNeXtV2(Encoder):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to logits (B, K)."""
         return self.head(self.norm(super().forward(x)))         # -- logits
+
+
+def wide_channels(model: ConvNeXtV2, x: Tensor) -> list[Tensor]:
+    """Every block's wide channels, (B, 4C, h, w), first to last.
+
+    Where the authors saw features collapse. x: (B, 3, H, W).
+    """
+    seen = []
+    for down, stage in zip(model.downsample_layers, model.stages, strict=True):
+        x = down(x)
+        for block in stage.children():
+            seen.append(block.widen(x).permute(0, 3, 1, 2))     # (B, 4C, h, w)  -- wide
+            x = block(x)
+    return seen
 
 
 def init_weights(module: nn.Module) -> None:

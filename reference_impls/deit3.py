@@ -371,18 +371,35 @@ def integer(below: int, generator: Generator | None) -> int:
     return int(torch.randint(below, (), generator=generator).item())
 
 
-def random_resized_crop(img: Tensor, size: int, generator: Generator | None) -> Tensor:
-    """RRC: a box of 8 to 100 % of the area, 3:4 to 4:3, stretched to a square."""
-    H, W = img.shape[:2]
+def random_corner(
+    img: Tensor, size: int, generator: Generator | None, pad: int = 4
+) -> tuple[int, int]:
+    """Row and column for SRC: any place that leaves the square on the padded picture.
+
+    img: (H, W, 3), before it is resized.
+    """
+    short = min(img.shape[:2])
+    spare = [int(size * side / short) - size + 2 * pad + 1 for side in img.shape[:2]]
+    i, j = (integer(n, generator) for n in spare)
+    return i, j
+
+
+def random_box(H: int, W: int, generator: Generator | None) -> tuple[int, ...]:
+    """Row, column, height and width for RRC: 8 to 100 % of the area, 3:4 to 4:3."""
     for _ in range(10):
         area = H * W * uniform(0.08, 1.0, generator)
         ratio = math.exp(uniform(math.log(3 / 4), math.log(4 / 3), generator))
         h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
         if 0 < h <= H and 0 < w <= W:
-            i, j = integer(H - h + 1, generator), integer(W - w + 1, generator)
-            return resize(img[i:i + h, j:j + w], size, size)
+            return integer(H - h + 1, generator), integer(W - w + 1, generator), h, w
     h, w = min(H, W * 4 // 3), min(W, H * 4 // 3)  # nothing fitted: the middle
-    i, j = (H - h) // 2, (W - w) // 2
+    return (H - h) // 2, (W - w) // 2, h, w
+
+
+def random_resized_crop(img: Tensor, size: int, generator: Generator | None) -> Tensor:
+    """RRC: a random box, stretched to a square. (H, W, 3) to (size, size, 3), uint8."""
+    H, W = img.shape[:2]
+    i, j, h, w = random_box(H, W, generator)
     return resize(img[i:i + h, j:j + w], size, size)
 
 
@@ -427,10 +444,7 @@ def three_augment(
             "(height, width, 3)"
         )
     if src:
-        short = min(img.shape[:2])
-        spare = [int(size * side / short) - size + 9 for side in img.shape[:2]]
-        i, j = (integer(n, generator) for n in spare)
-        img = simple_random_crop(img, size, i, j)
+        img = simple_random_crop(img, size, *random_corner(img, size, generator))
     else:
         img = random_resized_crop(img, size, generator)
     if uniform(0, 1, generator) < 0.5:

@@ -117,8 +117,12 @@ class DinoVisionTransformer(ViT):
         depth: int = 12,
         num_heads: int = 6,
         mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
     ):
-        super().__init__(img_size, patch_size, embed_dim, depth, num_heads, mlp_ratio)
+        super().__init__(
+            img_size, patch_size, embed_dim, depth, num_heads, mlp_ratio,
+            qkv_bias=qkv_bias,
+        )
 
     def get_last_selfattention(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to the last layer's weights, (B, h, T, T)."""

@@ -502,15 +502,16 @@ def nearest_neighbour(x: Tensor) -> Tensor:
 def koleo_loss(x: Tensor, eps: float = 1e-8) -> Tensor:
     """L_KoLeo: push every point away from its nearest neighbour in the batch.
 
-    x: (B, D), not normalised, B at least 2. The gradient moves both points. The push
-    grows as 1 / d: copies of an image in a batch dominate it.
+    x: (B, D), not normalised, B at least 2; eps keeps logarithm and lengths above 0,
+    the distance has its own. The gradient moves both points. The push grows as 1 / d:
+    copies of an image in a batch dominate it.
     """
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"x is {tuple(x.shape)}; a neighbour takes 2 rows, (B, D)")
     with torch.autocast(x.device.type, enabled=False):
-        x = F.normalize(x, dim=1)
+        x = F.normalize(x, dim=1, eps=eps)
         neighbour = x.index_select(0, nearest_neighbour(x))        # (B, D)
-        distance = F.pairwise_distance(x, neighbour, eps=eps)      # (B,)  -- d_i
+        distance = F.pairwise_distance(x, neighbour, eps=1e-8)     # (B,)  -- d_i
         return -(distance + eps).log().mean()                      # ()  -- L_KoLeo
 
 

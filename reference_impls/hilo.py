@@ -7,6 +7,7 @@ Differs:  1. the attention layer alone, not the LITv2 network around it
              fails on them later, in a reshape
           3. no dropout: the paper trains without it in this layer
           4. attention weights are returned on request, for pictures
+          5. `from_plain` makes a layer of a plain one's trained heads, for pictures
 Checked:  ziplab/LITv2@7501c86 hilo.py: output to 2e-5, FLOPs exactly
 
 Shapes:   B images, H x W map, N = H W tokens, C channels, s window side
@@ -170,6 +171,32 @@ class HiLo(nn.Module):
         lo_linear = (N + 2 * M) * self.dim * self.l_dim + N * self.l_dim**2
         lo_pairs = 2 * N * M * self.l_dim  # -- Lo-Fi pairs
         return hi_linear + hi_pairs + lo_linear + lo_pairs
+
+
+@torch.no_grad()
+def from_plain(
+    qkv: nn.Linear, num_heads: int, window_size: int = 2, alpha: float = 0.9
+) -> HiLo:
+    """A plain attention's trained heads, shared out: the first to Hi-Fi, in order.
+
+    qkv: C to 3C, queries, keys and values of all heads. The output maps are the
+    identity, since the plain layer's would mix heads of both branches.
+    """
+    bias = qkv.bias is not None
+    layer = HiLo(qkv.in_features, num_heads, window_size, alpha, bias).to(qkv.weight)
+    for name in ("weight", "bias") if bias else ("weight",):
+        rows = getattr(qkv, name).unflatten(0, (3, num_heads, layer.d))  # (3, h, d, …)
+        high, low = rows.split([layer.h_heads, layer.l_heads], dim=1)
+        if layer.h_heads:
+            getattr(layer.h_qkv, name).copy_(high.flatten(0, 2))
+        if layer.l_heads:
+            getattr(layer.l_q, name).copy_(low[0].flatten(0, 1))
+            getattr(layer.l_kv, name).copy_(low[1:].flatten(0, 2))
+    for proj in (getattr(layer, n, None) for n in ("h_proj", "l_proj")):
+        if proj is not None:
+            nn.init.eye_(proj.weight)
+            nn.init.zeros_(proj.bias)
+    return layer
 
 
 def check_sizes(dim: int, num_heads: int, window_size: int, alpha: float) -> None:

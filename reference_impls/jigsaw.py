@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from reference_impls.simclr import greyscale, sometimes
+from reference_impls.simclr import greyscale, note, sometimes
 from reference_impls.vit import ViT, patch_tokens
 
 
@@ -181,6 +181,7 @@ def cut_tiles(images: Tensor, config: Config, generator: Generator) -> Tensor:
     y = places[0] + h * cells.view(grid, 1, 1)
     x = places[1] + w * cells.view(1, grid, 1)
     y, x = (p.flatten(1, 2)[..., None] for p in (y, x))     # (B, n, 3, 1)
+    note(generator, "tiles", (x[..., C // 2, 0], y[..., C // 2, 0], tile))
     pixels = torch.arange(tile, device=images.device)
     b = torch.arange(B, device=images.device).view(B, 1, 1, 1, 1)
     c = torch.arange(C, device=images.device).view(1, 1, C, 1, 1)
@@ -211,6 +212,7 @@ def views(
     B, n = tiles.shape[:2]
     chosen = select_permutations(n, config.permutations).to(images.device)
     targets = draw_integers(generator, len(chosen), (B,), images)  # (B,)
+    note(generator, "order", chosen[targets])
     b = torch.arange(B, device=images.device)[:, None]
     return tiles[b, chosen[targets]], targets               # -- shuffled
 

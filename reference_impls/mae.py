@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_impls.simclr import normalize
+from reference_impls.simclr import normalize, note
 from reference_impls.vit import Block, PatchEmbed, interpolate_pos_embed
 
 
@@ -84,6 +84,8 @@ def random_crop(
     h = (area / log_ratio.exp()).sqrt().clamp(max=1)           # (B,)
     left, top = (1 - w) * draw(-1, 1), (1 - h) * draw(-1, 1)   # (B,)  crop's centre
     mirror = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)          # (B,)
+    note(generator, "crop", (left, top, w, h))
+    note(generator, "flip", mirror < 0)
     zero = torch.zeros_like(w)
     theta = torch.stack([w * mirror, zero, left, zero, h, top], 1).view(B, 2, 3)
     shape = (B, 3, config.img_size, config.img_size)
@@ -292,6 +294,11 @@ class MAE(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, H, W) to (loss, prediction (B, N, p*p*3), mask (B, N))."""
         latent, mask, ids_restore = self.forward_encoder(imgs, mask_ratio, noise)
+        if latent.shape[1] > mask.shape[1]:
+            raise ValueError(
+                f"mask_ratio {mask_ratio} hides none of {mask.shape[1]} patches, so "
+                "there is nothing to predict; hide at least one"
+            )
         pred = self.forward_decoder(latent, ids_restore)
         loss = mae_loss(imgs, pred, mask, self.patch_size, self.norm_pix_loss)
         return loss, pred, mask

@@ -27,7 +27,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from reference_impls.simclr import Augmentation, augment, draw, gather, normalize
+from reference_impls.simclr import (
+    Augmentation,
+    augment,
+    draw,
+    gather,
+    normalize,
+    note,
+)
 from reference_impls.vit import ViT, patch_tokens
 
 LossType = Literal["nce", "cross_entropy"]
@@ -85,6 +92,7 @@ def jigsaw_patches(images: Tensor, generator: Generator) -> Tensor:
     free = (draw(generator, (2, B, 9), images) * (cell - side + 1)).long()
     place = torch.arange(9, device=images.device)
     top, left = free[0] + place // 3 * cell, free[1] + place % 3 * cell
+    note(generator, "tiles", (left, top, side))
     offset = torch.arange(side, device=images.device)           # (s,)
     rows = (top[..., None] + offset)[:, :, None, :, None]       # (B, 9, 1, s, 1)
     columns = (left[..., None] + offset)[:, :, None, None, :]   # (B, 9, 1, 1, s)
@@ -92,6 +100,7 @@ def jigsaw_patches(images: Tensor, generator: Generator) -> Tensor:
     channel = torch.arange(3, device=images.device).view(1, 1, 3, 1, 1)
     patches = images[batch, channel, rows, columns]           # (B, 9, 3, s, s)  -- cut
     order = draw(generator, (B, 9), images).argsort(dim=1)      # (B, 9)
+    note(generator, "order", order)
     return patches[batch.view(B, 1), order]                     # -- shuffled
 
 

@@ -83,6 +83,16 @@ def draw(generator: Generator, shape: tuple[int, ...], like: Tensor) -> Tensor:
     return numbers.to(like)
 
 
+def note(generator: Generator | None, what: str, value: object) -> None:
+    """Say what a generator's numbers became, where it has a `diary`, a list, for it.
+
+    torch's own has none; whoever wants to see what was drawn makes one that does.
+    """
+    diary = getattr(generator, "diary", None)
+    if diary is not None:
+        diary.append((what, value))
+
+
 def sometimes(
     images: Tensor,
     probability: float,
@@ -91,6 +101,7 @@ def sometimes(
 ) -> Tensor:
     """`change` for each image with this probability, and the others as they are."""
     chosen = draw(generator, (len(images),), images) < probability  # (B,)
+    note(generator, change.__name__, chosen)
     if not chosen.any():
         return images
     out = images.clone()
@@ -113,12 +124,18 @@ def random_resized_crop(
     w = (share * ratio * H / W).sqrt().clamp(max=1)               # (B,)  of the width
     h = (share / ratio * W / H).sqrt().clamp(max=1)               # (B,)  of the height
     x, y = (2 * u[2] - 1) * (1 - w), (2 * u[3] - 1) * (1 - h)     # centres in [-1, 1]
+    note(generator, "crop", (x, y, w, h))
     pixels = (2 * torch.arange(size).to(images) + 1) / size - 1   # (S,)  in [-1, 1]
     columns = (x[:, None] + w[:, None] * pixels)[:, None, :].expand(B, size, size)
     rows = (y[:, None] + h[:, None] * pixels)[:, :, None].expand(B, size, size)
     grid = torch.stack([columns, rows], dim=-1)                   # (B, S, S, 2)
     crops = F.grid_sample(images, grid, "bicubic", "border", align_corners=False)
     return crops.clamp(0, 1)                                      # (B, 3, S, S)
+
+
+def flip(images: Tensor) -> Tensor:
+    """Left and right exchanged."""
+    return images.flip(-1)
 
 
 def rgb_to_hsv(images: Tensor) -> Tensor:
@@ -174,6 +191,7 @@ def color_jitter(images: Tensor, how: Augmentation, generator: Generator) -> Ten
     B, out = len(images), images.clone()
     offsets = (2 * draw(generator, (B, 4), images) - 1) * strengths  # (B, 4)
     order = draw(generator, (B, 4), images).argsort(dim=1)        # (B, 4)
+    note(generator, "colours", offsets)
     for turn in range(4):
         for i, change in enumerate(changes):
             rows = (order[:, turn] == i).nonzero().squeeze(1)
@@ -193,6 +211,7 @@ def gaussian_blur(images: Tensor, generator: Generator) -> Tensor:
     B, C, H, W = images.shape
     radius = max(1, H // 20)
     sigma = 0.1 + 1.9 * draw(generator, (B, 1), images)           # (B, 1)
+    note(generator, "sigma", sigma)
     d = torch.arange(-radius, radius + 1).to(images)              # (k,)
     kernel = torch.softmax(-d.square() / (2 * sigma.square()), dim=1)  # (B, k)  -- G
     kernel = kernel.repeat_interleave(C, dim=0)[:, None]          # (BC, 1, k)
@@ -211,8 +230,9 @@ def augment(
 
     images: (B, 3, H, W) in [0, 1]. Returns (B, 3, size, size) in [0, 1].
     """
+    note(generator, "view", how)
     x = random_resized_crop(images, size, how.area, generator)    # -- crop
-    x = sometimes(x, 0.5, generator, lambda x: x.flip(-1))        # -- flip
+    x = sometimes(x, 0.5, generator, flip)                        # -- flip
     x = sometimes(
         x, how.jitter, generator, lambda x: color_jitter(x, how, generator)
     )                                                             # -- jitter

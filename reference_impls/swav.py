@@ -46,7 +46,7 @@ class Config:
     epsilon: float = 0.05          # smoothness of the codes; 0.03 if they collapse
     n_iters: int = 3               # of Sinkhorn-Knopp
     n_local: int = 6
-    freeze_iters: int = 313        # steps before the prototypes move; 5005 at batch 256
+    freeze_epochs: int = 1         # before the prototypes move
     queue_length: int = 0          # L; 3840 at batch 256
     queue_epoch: int = 15          # when the queue joins
     batch: int = 4096
@@ -62,7 +62,7 @@ class Config:
 
 
 TINY = Config(
-    prototypes=64, dim=64, hidden=256, n_local=2, freeze_iters=5, queue_length=128,
+    prototypes=64, dim=64, hidden=256, n_local=2, queue_length=128, epochs=8,
     batch=32, img_size=64, patch_size=8, width=192, depth=6, heads=6,
 )
 
@@ -278,7 +278,8 @@ def training_step(
     """One step's loss, and what to watch: see `prototypes_used`."""
     c, weight = model.config, model.prototypes.weight
     normalize_rows(weight)
-    weight.requires_grad_(step >= c.freeze_iters)                 # -- frozen at first
+    moving = step * c.epochs >= steps * c.freeze_epochs
+    weight.requires_grad_(moving)                                 # -- frozen at first
     loss, scores, model.queue = swav_step(
         model(batch), weight, len(batch[0]), model.queue, (0, 1),
         c.temperature, c.epsilon, c.n_iters,

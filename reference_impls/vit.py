@@ -87,14 +87,22 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)  # -- q, k, v
         q, k, v = qkv.permute(2, 0, 3, 1, 4)          # each (B, h, T, d)
         weights = None
-        if need_weights:
+        if need_weights or slow_back(q):
             scores = q * q.shape[-1] ** -0.5 @ k.mT   # (B, h, T, T)  -- scores
             weights = scores.softmax(dim=-1)          # (B, h, T, T)  -- A
             mixed = weights @ v                       # (B, h, T, d)  -- A v
         else:  # the same, and A never lies in memory
             mixed = F.scaled_dot_product_attention(q, k, v)
         out = self.proj(mixed.transpose(1, 2).reshape(B, T, D))  # (B, T, D)  -- W_o
-        return out, weights
+        return out, weights if need_weights else None
+
+
+def slow_back(q: Tensor) -> bool:
+    """Whether the fused kernel's gradient would take twice the time of both products.
+
+    So it is on a CPU in bfloat16; without gradients the kernel is faster there too.
+    """
+    return q.is_cpu and q.dtype == torch.bfloat16 and q.requires_grad
 
 
 class Mlp(nn.Module):
@@ -217,7 +225,10 @@ def interpolate_pos_embed(
 
 
 class ViT(nn.Module):
-    """The whole: patches, class token, positions, L blocks, norm, linear head."""
+    """The whole: patches, class token, positions, L blocks, norm, linear head.
+
+    class_token: only with `pool="cls"`, unless said; a mean never takes it in.
+    """
 
     interpolation: Interpolation = "bicubic_antialias"
 
@@ -233,6 +244,8 @@ class ViT(nn.Module):
         pool: Pooling = "cls",
         pos: Positions = "1d",
         gelu: Literal["erf", "tanh"] = "erf",
+        qkv_bias: bool = True,
+        class_token: bool | None = None,
     ):
         super().__init__()
         if img_size % patch_size:
@@ -240,14 +253,14 @@ class ViT(nn.Module):
                 f"image side {img_size} is no multiple of the patch size {patch_size}"
             )
         self.pool, self.patch_size = pool, patch_size
-        self.num_prefix = 1 if pool == "cls" else 0
+        self.num_prefix = int(pool == "cls" if class_token is None else class_token)
         self.grid = img_size // patch_size
         self.patch_embed = PatchEmbed(patch_size, dim)
-        if pool == "cls":
+        if self.num_prefix:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self._init_positions(pos, dim)
         self.blocks = nn.ModuleList(
-            Block(dim, heads, mlp_ratio, gelu=gelu) for _ in range(depth)
+            Block(dim, heads, mlp_ratio, qkv_bias, gelu) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.head = nn.Linear(dim, num_classes) if num_classes else nn.Identity()
@@ -274,7 +287,7 @@ class ViT(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        if self.pool == "cls":
+        if self.num_prefix:
             nn.init.normal_(self.cls_token, std=0.02)
         if isinstance(self.head, nn.Linear):
             nn.init.zeros_(self.head.weight)
@@ -296,7 +309,7 @@ class ViT(nn.Module):
         x = self.patch_embed(x)                                # (B, N, D)
         N, positions = x.shape[1], self.positions(hw)
         x = x + positions[:, -N:]                              # (B, N, D)  -- + E_pos
-        if self.pool == "cls":
+        if self.num_prefix:
             # Its own place is the row in front; a table without one gives zero.
             place = positions[:, :-N].sum(1, keepdim=True)     # (1, 1, D)
             cls = (self.cls_token + place).expand(len(x), -1, -1)
@@ -313,7 +326,8 @@ class ViT(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to logits (B, K), or features (B, D) without a head (Eq. 4)."""
         tokens = self.forward_features(x)
-        y = tokens[:, 0] if self.pool == "cls" else tokens.mean(1)  # (B, D)  -- y
+        mean = tokens[:, self.num_prefix:].mean(1)
+        y = tokens[:, 0] if self.pool == "cls" else mean           # (B, D)  -- y
         return self.head(y)
 
     def get_attention(self, x: Tensor) -> list[Tensor]:

@@ -24,7 +24,7 @@ def test_noise_level_embedding_equals_upstream(case):
 
 
 ARCHITECTURE = ("img_size", "patch_size", "embed_dim", "depth", "num_heads", "decoder_embed_dim",
-                "decoder_depth", "decoder_num_heads", "norm_pix_loss", "std", "pe_dims", "proj_dim",
+                "decoder_depth", "decoder_num_heads", "mlp_ratio", "norm_pix_loss", "std", "pe_dims", "proj_dim",
                 "temperature")
 WEIGHTS = ("weight_noise", "weight_simclr", "weight_mae")
 

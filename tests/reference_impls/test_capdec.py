@@ -62,6 +62,7 @@ def gpt2_state(case):
 def test_the_decoder_is_gpt2(case):
     how, state = case.params, gpt2_state(case)
     decoder = capdec.CaptionDecoder(how["vocab"], how["emb"], how["layers"], how["heads"], len(state["wpe.weight"]))
+    decoder.to(state["wpe.weight"].dtype)
     missing, unexpected = decoder.load_state_dict(state, strict=False)
     assert not unexpected
     assert all(name.endswith("qkv.bias") for name in missing)  # zero, and not on the card

@@ -20,7 +20,7 @@ def generator(seed=0):
 def test_samples_equal_upstream(case):
     y, seed = case["y"], case.params["seed"]
     few = cog.few_shot_indices(y, case.params["n_shot"], generator(seed))
-    _, val = cog.split_train_val(y, case.params["p_val"], generator(seed))
+    _, val = cog.split_train_val(y, case.params["p_val"], generator(seed), sliced=True)
     case.check(fewshot_idx=few, fewshot_y=y[few], val_idx=val, x_norm=cog.l2_normalize(case["x"]))
 
 
@@ -100,6 +100,13 @@ def test_a_class_too_small_to_part_stays_whole_in_training():
     train, val = cog.split_train_val(torch.tensor([0, 0, 1, 1, 1, 1, 1]), 0.2, generator())
     assert len(train) == 6
     assert len(val) == 1
+
+
+def test_or_whole_in_validation_as_upstreams_slice_has_it():
+    labels = torch.tensor([0, 0, 1, 1, 1, 1, 1])
+    train, val = cog.split_train_val(labels, 0.2, generator(), sliced=True)
+    assert labels[train].tolist() == [1] * 4
+    assert sorted(labels[val].tolist()) == [0, 0, 1]
 
 
 # The classifier

@@ -137,6 +137,15 @@ def test_lab_keeps_shape_and_dtype_and_full_precision_under_autocast():
         torch.testing.assert_close(colorization.rgb_to_lab(clips.float()), lab.float(), atol=1e-3, rtol=0)
 
 
+def test_lab_goes_back_to_the_colours_it_came_from_and_to_no_others():
+    clips = noise(2, 3, 4, 5, 6)
+    back = colorization.lab_to_rgb(colorization.rgb_to_lab(clips))
+    torch.testing.assert_close(back, clips, atol=1e-4, rtol=0)
+    garish = torch.tensor([[50.0, 120.0, -120.0]])
+    found = colorization.lab_to_rgb(garish)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_clusters_are_those_of_scikit_learn(seed):
     from sklearn.cluster import KMeans

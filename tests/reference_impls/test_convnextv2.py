@@ -296,3 +296,18 @@ def test_a_short_training_lowers_the_loss_and_watches_diversity():
     assert watched[-1]["loss"] < watched[0]["loss"]
     assert all(0 < seen["diversity"] < 0.6 for seen in watched)
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
+
+
+def test_the_wide_channels_are_what_each_block_narrows_and_adds():
+    torch.manual_seed(0)
+    model = randomise(convnextv2.ConvNeXtV2(depths=(1, 2), dims=(4, 6), num_classes=2), std=0.1).eval()
+    images = torch.randn(2, 3, 32, 40)
+    wide = convnextv2.wide_channels(model, images)
+    assert [m.shape for m in wide] == [(2, 16, 8, 10), (2, 24, 4, 5), (2, 24, 4, 5)]
+    x = images
+    blocks = iter(wide)
+    for down, stage in zip(model.downsample_layers, model.stages, strict=True):
+        x = down(x)
+        for block in stage:
+            x = x + block.pwconv2(next(blocks).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(x, model.encode(images))

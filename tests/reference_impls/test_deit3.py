@@ -445,6 +445,27 @@ def test_half_of_the_pictures_are_flipped(monkeypatch):
     assert 70 < flipped < 130
 
 
+def test_a_random_box_keeps_8_to_100_percent_nearly_square_and_is_what_the_crop_shows():
+    generator = torch.Generator().manual_seed(0)
+    boxes = [deit3.random_box(60, 80, generator) for _ in range(300)]
+    shares = [h * w / 4800 for _, _, h, w in boxes]
+    assert 0.07 < min(shares) < 0.15
+    assert 0.85 < max(shares) <= 1
+    assert all(0.7 < w / h < 1.4 and i + h <= 60 and j + w <= 80 for i, j, h, w in boxes)
+    i, j, h, w = deit3.random_box(60, 80, torch.Generator().manual_seed(5))
+    img = picture(60, 80)
+    crop = deit3.random_resized_crop(img, 16, torch.Generator().manual_seed(5))
+    assert torch.equal(crop, deit3.resize(img[i:i + h, j:j + w], 16, 16))
+
+
+def test_random_corners_reach_from_one_padded_edge_to_the_other():
+    generator = torch.Generator().manual_seed(0)
+    corners = [deit3.random_corner(picture(10, 20), 8, generator) for _ in range(600)]
+    assert {i for i, _ in corners} == set(range(9))
+    assert {j for _, j in corners} == set(range(17))
+    assert deit3.simple_random_crop(picture(10, 20), 8, *max(corners)).shape == (8, 8, 3)
+
+
 def test_a_picture_too_thin_for_the_box_is_cut_in_its_middle():
     """In a 300 x 6 strip hardly any box of allowed proportions fits; the result is still a square."""
     strip = picture(300, 6)

@@ -57,7 +57,7 @@ def test_head_equals_upstream(case):
 
 @pytest.mark.parametrize("case", cases("dino", function="DinoVisionTransformer"), ids=str)
 def test_transformer_equals_upstream(case):
-    names = ("img_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
+    names = ("img_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias")
     model = case.load(dino.DinoVisionTransformer(**{name: case.params[name] for name in names}))
     x, layers = case["x"], len(case.expected("intermediate"))
     with torch.no_grad():

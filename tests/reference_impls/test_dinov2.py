@@ -179,6 +179,11 @@ def test_koleo_is_minus_the_log_of_the_distance_to_the_nearest_and_ignores_lengt
     torch.testing.assert_close(dinov2.koleo_loss(x).item(), -math.log(math.sqrt(2)))
 
 
+def test_koleos_epsilon_is_added_to_the_distance_and_not_to_each_coordinate():
+    x = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(dinov2.koleo_loss(x, eps=0.1).item(), -math.log(math.sqrt(2) + 0.1))
+
+
 def test_koleo_moves_the_neighbour_too():
     """The third point is nobody's nearest; the first two are each other's, and the second the third's."""
     x = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], dtype=torch.float64, requires_grad=True)

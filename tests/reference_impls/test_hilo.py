@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from reference_impls import hilo
+from reference_impls import hilo, vit
 from tests.reference_impls.golden import cases
 
 
@@ -101,6 +101,31 @@ def test_windows_of_one_pixel_are_plain_attention():
     out, seen = ours(x, 4, 6, need_weights=True)
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(seen.low, weights)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_plain_layers_heads_keep_their_order_and_their_answers(bias):
+    """With windows of one pixel nothing changes; with larger ones each branch gets its own heads."""
+    torch.manual_seed(2)
+    plain = vit.Attention(16, 4, qkv_bias=bias).double()
+    x = tokens()
+    nn.init.eye_(plain.proj.weight), nn.init.zeros_(plain.proj.bias)
+    expected, weights = plain(x, need_weights=True)
+    same = hilo.from_plain(plain.qkv, 4, window_size=1)
+    out, seen = same(x, 4, 6, need_weights=True)
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(seen.low, weights)
+    high, low = (hilo.from_plain(plain.qkv, 4, 2, alpha)(x, 4, 6) for alpha in (0.0, 1.0))
+    both = hilo.from_plain(plain.qkv, 4, 2, 0.5)(x, 4, 6)
+    torch.testing.assert_close(both, torch.cat([high[..., :8], low[..., 8:]], dim=-1))
+
+
+def test_a_plain_layers_heads_in_one_window_see_what_they_saw():
+    """A map of one window: there Hi-Fi is the plain layer itself."""
+    torch.manual_seed(2)
+    plain, x = vit.Attention(16, 4).double(), tokens(2, 2)
+    nn.init.eye_(plain.proj.weight), nn.init.zeros_(plain.proj.bias)
+    torch.testing.assert_close(hilo.from_plain(plain.qkv, 4, 2, 0.0)(x, 2, 2), plain(x)[0])
 
 
 def test_high_frequency_channels_come_first():

@@ -459,6 +459,7 @@ def test_loss_compiles_without_a_graph_break():
         (lambda: small()(torch.zeros(1, 3, 17, 16).double()), "multiples"),
         (lambda: small()(torch.zeros(1, 3, 24, 24).double()), "resize them to 16x16"),
         (lambda: small()(numbers(1, 3, 16, 16), noise=torch.rand(1, 9)), "noise"),
+        (lambda: small()(numbers(1, 3, 16, 16), 0.0), "hides none of"),
     ],
 )
 def test_wrong_calls_say_what_to_do(wrong, remedy):

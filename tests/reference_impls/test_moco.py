@@ -45,7 +45,8 @@ def like(case):
 def test_optimiser_steps_equal_upstream(case):
     settings = {name: case.params[name] for name in ("dim", "K", "m", "T", "mlp")}
     model = case.load(moco.MoCo(like(case), **settings))
-    sgd = torch.optim.SGD(model.encoder_q.parameters(), case.params["lr"], case.params["sgd_momentum"])
+    sgd = torch.optim.SGD(model.encoder_q.parameters(), case.params["lr"], case.params["sgd_momentum"],
+                          weight_decay=case.params.get("weight_decay", 0))
     seen = {name: [] for name in ("loss", "logits", "queue", "queue_ptr", "grad_q_l1")}
     for x_q, x_k in zip(case["x_q"], case["x_k"], strict=True):
         logits, labels = model(x_q, x_k)

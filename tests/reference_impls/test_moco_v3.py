@@ -42,10 +42,14 @@ def like(case):
 
 @pytest.mark.parametrize("case", cases("moco_v3", function="MoCoV3"), ids=str)
 def test_optimiser_steps_equal_upstream(case):
-    model = moco_v3.MoCoV3(like(case), case.params["dim"], case.params["mlp_dim"], case.params["T"])
+    p, stored = case.params, case.arrays
+    layers = sum(array.ndim == 2 for name, array in stored.items() if name.startswith("w.base_encoder.fc."))
+    model = moco_v3.MoCoV3(like(case), p["dim"], p["mlp_dim"], p["T"], projector_layers=layers,
+                           predictor_norm="w.predictor.4.running_mean" in stored)
     model = case.load(model).train()
     trained = [p for p in model.parameters() if p.requires_grad]
-    sgd = torch.optim.SGD(trained, case.params["lr"], case.params.get("sgd_momentum", 0))
+    sgd = torch.optim.SGD(trained, case.params["lr"], case.params.get("sgd_momentum", 0),
+                          weight_decay=case.params.get("weight_decay", 0))
     losses = []
     for x1, x2 in zip(case["x1"], case["x2"], strict=True):
         loss = model(x1, x2, case.params["m"])

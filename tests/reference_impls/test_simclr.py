@@ -26,7 +26,8 @@ def test_loss_and_gradient_equal_upstream(case):
     if "out.loss_upstream_unscaled" in case.arrays:
         upstream["loss_upstream_unscaled"] = 2 * loss
     if "out.logits_ab" in case.arrays:
-        upstream["logits_ab"] = F.normalize(z1) @ F.normalize(z2).T / temperature
+        a, b = (F.normalize(z) if normalize else z for z in (z1, z2))
+        upstream["logits_ab"] = a @ b.T / temperature
     case.check(loss=loss, grad_z1=z1.grad, grad_z2=z2.grad, **upstream)
 
 
@@ -225,6 +226,27 @@ def test_crops_lie_inside_and_reach_every_border():
     left, right = crops[:, 0, 8, 7] - 7.5 * step, crops[:, 0, 8, 8] + 7.5 * step
     assert -0.02 < left.min() < 0.02
     assert 0.98 < right.max() < 1.02
+
+
+class Watched(torch.Generator):
+    """A generator that keeps a diary."""
+
+
+def test_a_generator_with_a_diary_is_told_what_its_numbers_became_and_draws_the_same():
+    watched = Watched()
+    watched.diary = []
+    watched.manual_seed(4)
+    always = simclr.Augmentation(jitter=1.0, grey=1.0, blur=1.0)
+    view = simclr.augment(pictures(5), always, 24, watched)
+    assert torch.equal(view, simclr.augment(pictures(5), always, 24, generator(4)))
+    told = dict(watched.diary)
+    assert list(told) == ["view", "crop", "flip", "<lambda>", "colours", "greyscale", "sigma"]
+    assert told["view"] is always
+    assert all(one.shape == (5,) for one in told["crop"])
+    assert told["flip"].dtype == torch.bool
+    assert told["greyscale"].all()
+    assert told["colours"].shape == (5, 4)
+    assert 0.1 <= told["sigma"].min() <= told["sigma"].max() <= 2
 
 
 def test_half_of_the_views_are_flipped():

@@ -199,7 +199,7 @@ def test_the_queue_is_read_when_full_and_keeps_the_newest_in_front():
     assert not queue.requires_grad
 
 
-SMALL = replace(swav.TINY, prototypes=12, dim=8, hidden=16, width=10, freeze_iters=2, queue_length=0)
+SMALL = replace(swav.TINY, prototypes=12, dim=8, hidden=16, width=10, queue_length=0)
 
 
 def small_model(config=SMALL):
@@ -211,8 +211,8 @@ def small_batch(sizes=((2, 5), (2, 5), (5, 2)), seed=0):
     return [torch.randn(6, *size, generator=generator(seed + n)) for n, size in enumerate(sizes)]
 
 
-def test_prototypes_stay_for_the_first_iterations_and_then_move_on_the_sphere():
-    model, batch = small_model(), small_batch()
+def test_prototypes_stay_for_their_share_of_the_steps_and_then_move_on_the_sphere():
+    model, batch = small_model(replace(SMALL, freeze_epochs=2, epochs=4)), small_batch()
     sgd, path = torch.optim.SGD(model.parameters(), lr=1.0), []
     for step in range(4):
         loss, _ = swav.training_step(model, batch, step, 4)

@@ -30,11 +30,13 @@ def images(height: int = 32, width: int = 32, batch: int = 2) -> torch.Tensor:
 
 def from_case(case) -> vit.ViT:
     c = case.params
-    without_class = c.get("classifier") == "gap" or c.get("class_token") is False
+    mean = c.get("classifier") == "gap" or c.get("global_pool") == "avg"
     return case.load(vit.ViT(
         c["img_size"], c["patch_size"], c["embed_dim"], c["depth"], c["num_heads"],
-        mlp_ratio=c["mlp_dim"] / c["embed_dim"] if "mlp_dim" in c else c["mlp_ratio"],
-        num_classes=c["num_classes"], pool="gap" if without_class else "cls", gelu=c.get("gelu", "erf"),
+        # Half a unit more, for the width is the whole part of dim times ratio.
+        mlp_ratio=(c["mlp_dim"] + 0.5) / c["embed_dim"] if "mlp_dim" in c else c["mlp_ratio"],
+        num_classes=c["num_classes"] or 0, pool="gap" if mean else "cls", gelu=c.get("gelu", "erf"),
+        class_token=c.get("class_token"),
     ))
 
 
@@ -92,17 +94,17 @@ def test_filter_components_equal_scikit_learns(case):
 # timm as a second witness
 
 
-@pytest.mark.parametrize("pool", ["cls", "gap"])
+@pytest.mark.parametrize(("pool", "class_token"), [("cls", True), ("gap", False), ("gap", True)])
 @pytest.mark.parametrize("size", [(32, 32), (48, 40)], ids=["trained grid", "larger and not square"])
-def test_timms_network_loads_strictly_and_gives_the_same_output(pool, size):
+def test_timms_network_loads_strictly_and_gives_the_same_output(pool, class_token, size):
     torch.manual_seed(2)
-    options = {} if pool == "cls" else {"class_token": False, "global_pool": "avg", "fc_norm": False}
+    options = {} if pool == "cls" else {"class_token": class_token, "global_pool": "avg", "fc_norm": False}
     theirs = VisionTransformer(
         img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, mlp_ratio=2.0, num_classes=5, dynamic_img_size=True, **options,
     ).eval()
     for p in theirs.parameters():
         nn.init.normal_(p, std=0.2)
-    ours = vit.ViT(**SMALL, pool=pool).eval()
+    ours = vit.ViT(**SMALL, pool=pool, class_token=class_token).eval()
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = images(*size)
     torch.testing.assert_close(ours.forward_features(x), theirs.forward_features(x), rtol=1e-4, atol=1e-5)
@@ -398,3 +400,17 @@ def test_wrong_calls_name_the_remedy():
         vit.patch_tokens(nn.Identity(), images())
     with pytest.raises(ValueError, match="or fewer"):
         vit.patch_embed_pca(torch.ones(4, 3, 1, 1), 9)
+
+
+def test_in_bfloat16_a_cpu_trains_by_the_two_products_and_gets_the_kernels_numbers(monkeypatch):
+    torch.manual_seed(0)
+    attention, x = vit.Attention(48, 3).bfloat16(), torch.randn(2, 17, 48).bfloat16()
+    with torch.no_grad():
+        kernel, weights = attention(x)
+    assert weights is None
+    monkeypatch.setattr(vit.F, "scaled_dot_product_attention", None)  # a call would fail
+    products, weights = attention(x)
+    assert weights is None
+    torch.testing.assert_close(products.detach(), kernel, atol=1e-2, rtol=2e-2)
+    with torch.no_grad(), pytest.raises(TypeError):
+        attention(x)
