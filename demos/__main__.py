@@ -1,6 +1,7 @@
 """Demos from the shell: `python -m demos attention photo.jpg --paper vit --out DIR`.
 
-`python -m demos verify --paper all` checks every implementation.
+`python -m demos verify --paper all` checks every implementation, and
+`python -m demos again RESULT.png --out DIR` runs a result again from its picture alone.
 """
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ from __future__ import annotations
 # ruff: noqa: T201  (a shell command prints)
 import argparse
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demos import specs
-from demos.images import ImageError
+from demos.intake.images import ImageError
+from demos.intake.sandbox import SANDBOX
 from demos.offers import papers_with
 from demos.results import Progress, Result
 
 if TYPE_CHECKING:
-    from demos import verify
+    from demos.shows import verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     if args.demo == "list":
         return show_list(args.json)
     try:
-        return check(args) if args.demo == "verify" else run(args)
+        return {"verify": check, "again": repeat}.get(args.demo, run)(args)
     except KeyboardInterrupt:
         print("\ncancelled", file=sys.stderr)
         return 130
@@ -47,15 +51,20 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="demo", required=True)
     listing = commands.add_parser("list", help="demos, their options and papers")
     listing.add_argument("--json", action="store_true")
+    repeating = commands.add_parser("again", help="a result once more, from its PNG")
+    repeating.add_argument("result", type=Path, metavar="RESULT.png")
+    repeating.add_argument("--out", type=Path, required=True, help="folder to fill")
+    repeating.add_argument("--json", action="store_true", help="print JSON")
     for demo in specs.DEMOS.values():
         command = commands.add_parser(
             demo.name, help=demo.title, description=demo.summary
         )
         command.add_argument("--paper", required=True, help="slug: mae, dino, …")
         command.add_argument("--json", action="store_true", help="print JSON")
-        if demo is specs.VERIFY:
-            continue  # no picture goes in and no file comes out
-        command.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+        if demo.name == "verify":
+            continue  # prints its table instead of writing files
+        if demo.images[1]:
+            command.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
         command.add_argument("--out", type=Path, required=True, help="folder to fill")
         for option in demo.options:
             add_flag(command, option)
@@ -81,10 +90,12 @@ def show_list(as_json: bool) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        print(f"{row['name']:<16}{row['summary']}")
-        print(f"{'':<16}papers: {', '.join(row['papers']) or 'none yet'}")
+        print(f"{row['name']:<20}{row['summary']}")
+        print(f"{'':<20}papers: {', '.join(row['papers']) or 'none yet'}")
         for option in row["options"]:
-            print(f"{'':<16}--{option['name']} ({option['default']})  {option['help']}")
+            late = " Answers at once." if option["late"] else ""
+            text = f"{option['help']}{late}"
+            print(f"{'':<20}--{option['name']} ({option['default']})  {text}")
     return 0
 
 
@@ -93,27 +104,52 @@ def run(args: argparse.Namespace) -> int:
     from demos import runner  # torch enters here, so that `list` and `--help` are quick
 
     demo = specs.DEMOS[args.demo]
-    missing = [str(path) for path in args.images if not path.is_file()]
+    pictures = getattr(args, "images", [])  # a demo may take none
+    missing = [str(path) for path in pictures if not path.is_file()]
     if missing:
         raise ImageError("empty", f"no such file: {', '.join(missing)}")
     given = {o.name: getattr(args, o.name) for o in demo.options}
     args.out.mkdir(parents=True, exist_ok=True)
-    result = runner.run(
-        demo.name, args.paper, args.images, given, args.out, progress_lines()
-    )
-    print(file=sys.stderr)
-    if args.json:
-        print(json.dumps(asdict(result), indent=2, ensure_ascii=False))
-    else:
-        show_result(result, args.out)
+    with TemporaryDirectory() as folder:
+        plain = decoded(pictures, Path(folder), demo.clip)
+        result = runner.run(
+            demo.name, args.paper, plain, given, args.out, progress_lines()
+        )
+    show_result(result, args)
+    return 0
+
+
+def decoded(pictures: list[Path], folder: Path, clip: bool) -> list[Path]:
+    """The pictures as plain PNG in `folder`, where it can be by a process apart.
+
+    clip: with all frames of what moves. Raises ImageError.
+    """
+    if not hasattr(socket, "send_fds"):  # Windows
+        return pictures
+    plain = [folder / f"{n}.png" for n in range(len(pictures))]
+    for path, made in zip(pictures, plain, strict=True):
+        with path.open("rb") as source, made.open("xb") as target:
+            if wrong := SANDBOX.decode(source, target, clip):
+                raise ImageError(**wrong)
+    return plain
+
+
+def repeat(args: argparse.Namespace) -> int:
+    """Run a result again, and say what has changed since."""
+    from demos.again import again
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    result, changed = again(args.result, args.out, progress_lines(), decoded)
+    show_result(result, args)
+    print(*changed, sep="\n", file=sys.stderr)
     return 0
 
 
 def check(args: argparse.Namespace) -> int:
     """Golden cases of one paper or of all, a line for each, or JSON at the end."""
-    from demos import verify  # torch again
+    from demos.shows import verify  # torch again
 
-    offering = papers_with(specs.VERIFY)
+    offering = papers_with(specs.DEMOS["verify"])
     if args.paper not in ["all", *offering]:
         raise ValueError(f"{args.paper!r} has no cases; all or {', '.join(offering)}")
     chosen = offering if args.paper == "all" else [args.paper]
@@ -155,14 +191,18 @@ def progress_lines() -> Callable[[Progress], None]:
     return show
 
 
-def show_result(result: Result, out: Path) -> None:
-    """Weights, numbers and files in words."""
+def show_result(result: Result, args: argparse.Namespace) -> None:
+    """Weights, numbers and files in words, or everything as JSON."""
+    print(file=sys.stderr)
+    if args.json:
+        print(json.dumps(asdict(result), indent=2, ensure_ascii=False))
+        return
     state = "trained" if result.weights["trained"] else "UNTRAINED"
     print(f"weights: {result.weights['name']} ({state}). {result.weights['note']}")
     for name, value in result.numbers.items():
         print(f"{name}: {value}")
     for artifact in result.artifacts:
-        print(f"{out / artifact.file}: {artifact.caption}")
+        print(f"{args.out / artifact.file}: {artifact.caption}")
     print(f"{result.seconds} s on {result.device}, code {result.code_version}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from safetensors import SafetensorError
@@ -17,10 +18,12 @@ SYNONYMS = (
     ("embed_dim", "dim"), ("num_heads", "heads"),
 )
 # What timm calls differently from the official code, whose names our modules keep.
-TIMM_NAMES = {".ls1.gamma": ".gamma_1", ".ls2.gamma": ".gamma_2"}
+TIMM_NAMES = {
+    ".ls1.gamma": ".gamma_1", ".ls2.gamma": ".gamma_2", "reg_token": "register_tokens",
+}
 
 NO_DECODER = (
-    "{name} holds MAE's encoder only: the decoder, which paints the hidden patches, "
+    "{name} holds the encoder only: the decoder, which paints the hidden patches, "
     "was not published with it, and an invented one would paint noise"
 )
 
@@ -35,6 +38,16 @@ def read(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except SafetensorError as error:
         raise WeightsError(f"{file.name} is no safetensors file ({error})") from error
+
+
+def official_names(
+    state: Mapping[str, Tensor], module: ModuleType
+) -> dict[str, Tensor]:
+    """timm's tensors under the official names, by the paper's own table if it has one.
+    """
+    if hasattr(module, "from_timm"):
+        return module.from_timm(state)
+    return {official_name(key): value for key, value in state.items()}
 
 
 def official_name(key: str) -> str:
@@ -73,7 +86,10 @@ def arguments(model_class: type) -> set[str]:
 
 
 def implied_by(state: Mapping[str, Tensor]) -> dict[str, object]:
-    """A ViT's arguments from its tensors; 64 channels a head, as in every ViT-S/B/L."""
+    """A network's arguments from its tensors; in a ViT 64 channels a head, as in S/B/L.
+    """
+    if "downsample_layers.0.0.weight" in state:
+        return implied_stages(state)
     try:
         dim, _, patch, _ = state["patch_embed.proj.weight"].shape
         positions = state["pos_embed"].shape[1]
@@ -93,7 +109,27 @@ def implied_by(state: Mapping[str, Tensor]) -> dict[str, object]:
         "mlp_ratio": hidden / dim,
         "num_classes": len(state.get("head.weight", ())),
         **implied_decoder(state),
+        **implied_registers(state, prefix),
     }
+
+
+def implied_stages(state: Mapping[str, Tensor]) -> dict[str, object]:
+    """The same of a ConvNeXt V2: its stages' widths and numbers of blocks."""
+    blocks = {tuple(k.split(".")[1:3]) for k in state if k.startswith("stages.")}
+    stages = sorted({stage for stage, _ in blocks})
+    return {
+        "dims": [len(state[f"stages.{stage}.0.dwconv.weight"]) for stage in stages],
+        "depths": [sum(one == stage for one, _ in blocks) for stage in stages],
+        "num_classes": len(state.get("head.weight", ())),
+    }
+
+
+def implied_registers(state: Mapping[str, Tensor], prefix: int) -> dict[str, object]:
+    """How many registers, and who has a position; nothing without any."""
+    if "register_tokens" not in state:
+        return {}
+    places = {0: "patches", 1: "class and patches"}.get(prefix, "all")
+    return {"num_registers": state["register_tokens"].shape[1], "places": places}
 
 
 def implied_decoder(state: Mapping[str, Tensor]) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
     python -m demos.judge attention --checkpoint NAME --data oxford_pets.npz
     python -m demos.judge reconstruction --checkpoint NAME --data imagenette128_val.npz
+    python -m demos.judge neighbours --checkpoint NAME --data TRAIN.npz VAL.npz
 
 Attention traces outlines even in networks that learned nothing, so a map counts only
 against what needs no network: a guess at the centre, and the map of another image.
+Neighbours vote on what a picture shows, against those by raw pixels.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from demos import packs
 from demos.fingerprint import CHECKPOINTS
+from demos.pieces.hiding import blend_of_visible
+from demos.training import packs
+from demos.training.figures import Judge, raw_pixels
+from demos.training.packs import FOLDER
 from demos.weights import Loaded, checkpoint
-from reference_impls import mae
+from reference_impls import mae, vit
 
 Figures = dict[str, float]
 ANIMAL = 1  # of a trimap; 2 is background, 3 the border between them
@@ -85,19 +90,6 @@ def judge_attention(loaded: Loaded, data: Path, scale: int) -> Figures:
     }
 
 
-def blend_of_visible(images: Tensor, mask: Tensor, patch: int, sigma: float) -> Tensor:
-    """Each patch as a Gaussian-weighted mean of the visible patches' mean colours."""
-    grid = int(mask.shape[1] ** 0.5)
-    means = F.avg_pool2d(images, patch).flatten(2)                 # (B, 3, N)
-    y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
-    at = torch.stack([y, x], -1).flatten(0, 1).float()             # (N, 2)
-    near = (-torch.cdist(at, at).square() / (2 * sigma**2)).exp()  # (N, N)
-    weight = near[None] * (1 - mask)[:, None]                      # (B, N, N)
-    weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-12)
-    blend = means @ weight.mT                                      # (B, 3, N)
-    return F.interpolate(blend.unflatten(2, (grid, grid)), scale_factor=patch)
-
-
 def masked_psnr(truth: Tensor, guess: Tensor, mask: Tensor, patch: int) -> Tensor:
     """dB over the removed pixels, 8-bit range, per image."""
     guess = (guess.clamp(0, 1) * 255).round() / 255
@@ -128,26 +120,43 @@ def judge_reconstruction(loaded: Loaded, data: Path, ratio: float) -> Figures:
     return figures | {"ratio": ratio, "images": sum(map(len, scores["blend"]))}
 
 
+def judge_neighbours(loaded: Loaded, references: Path, queries: Path) -> Figures:
+    """Top-1 in percent of nearest neighbours and of a linear probe, beside pixels."""
+    judge = Judge(references, queries, loaded.image_side, FOLDER)
+    own = mae.features if isinstance(loaded.model, mae.MAE) else vit.patch_tokens
+    found, control = judge.of_model(own, loaded.model), judge.of(raw_pixels)
+    return {
+        "knn": found["knn"], "linear": found["linear"],
+        "raw_pixels_knn": control["knn"], "raw_pixels_linear": control["linear"],
+        "images": len(judge.queries.labels),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demos.judge", description=__doc__)
-    parser.add_argument("what", choices=["attention", "reconstruction"])
+    parser.add_argument("what", choices=["attention", "neighbours", "reconstruction"])
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--scale", type=int, default=1, help="times the training size")
     parser.add_argument("--ratio", type=float, default=0.75)
     parser.add_argument("--write", action="store_true", help="add to the card")
     args = parser.parse_args()
+    wanted = 2 if args.what == "neighbours" else 1
+    if len(args.data) != wanted:
+        parser.error(f"{args.what} takes {wanted} pack(s) as --data")
     loaded = checkpoint(args.checkpoint)
     if args.what == "attention":
-        figures = judge_attention(loaded, args.data, args.scale)
+        figures = judge_attention(loaded, args.data[0], args.scale)
+    elif args.what == "neighbours":
+        figures = judge_neighbours(loaded, *args.data)
     else:
-        figures = judge_reconstruction(loaded, args.data, args.ratio)
+        figures = judge_reconstruction(loaded, args.data[0], args.ratio)
     figures = {name: round(value, 4) for name, value in figures.items()}
     print(json.dumps(figures, indent=1))  # noqa: T201
     if args.write:
         file = CHECKPOINTS / f"{args.checkpoint}.json"
         card = json.loads(file.read_text())
-        card.setdefault("figures", {})[f"{args.what}_{args.data.stem}"] = figures
+        card.setdefault("figures", {})[f"{args.what}_{args.data[-1].stem}"] = figures
         file.write_text(json.dumps(card, indent=1) + "\n")
 
 

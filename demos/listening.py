@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
 from torch import Tensor, nn
+
+PACE = 0.1  # seconds between two calls of `alive` beside a thread
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -26,3 +31,19 @@ def listening(model: nn.Module, alive: Callable[[], None]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def beside(work: Callable[[], Result], alive: Callable[[], None]) -> Result:
+    """What `work` gives; it has no parts to hear, so a thread does it.
+
+    What `alive` raises is raised at once, and the thread is left to end by itself: so
+    `work` must write nothing.
+    """
+    lone = ThreadPoolExecutor(1)
+    try:
+        future = lone.submit(work)
+        while not wait([future], PACE).done:
+            alive()
+        return future.result()
+    finally:
+        lone.shutdown(wait=False)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from demos import specs
+from demos import specs, syntax
 
 IMPLS = Path(__file__).resolve().parent.parent / "reference_impls"
 PACKAGE = f"{IMPLS.name}."
@@ -14,11 +15,16 @@ PACKAGE = f"{IMPLS.name}."
 
 def papers_with(demo: specs.Demo) -> list[str]:
     """Slugs of the papers whose module has what the demo needs."""
-    return [f.stem for f in sorted(IMPLS.glob("[a-z]*.py")) if demo in demos_of(f.stem)]
+    papers = (file.stem for file in sorted(IMPLS.glob("[a-z]*.py")))
+    return [paper for paper in papers if demo in demos_of(paper)]
 
 
+@cache
 def demos_of(paper: str) -> list[specs.Demo]:
-    """The demos that a paper's module can run; none where there is no module."""
+    """The demos that a paper's module can run; none where there is no module.
+
+    Read once: a process that runs code does not run another version of it later.
+    """
     module = IMPLS / f"{paper}.py"
     known = paper.isidentifier() and module.is_file()
     return specs.offered_by(abilities(module)) if known else []
@@ -34,9 +40,12 @@ def callables(module: Path) -> set[str]:
     """Functions and `Class.method`s of a module, inherited methods included.
 
     So are names taken over from the modules beside it, and parents are followed there.
-    Raises SyntaxError like `ast`.
+    A module that Python cannot read offers nothing, and stops no other.
     """
-    tree = ast.parse(module.read_text(encoding="utf-8"), module.name)
+    try:
+        tree = syntax.parse(module.read_text(encoding="utf-8"), module.name)
+    except (SyntaxError, UnicodeDecodeError):
+        return set()
     functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
     functions |= {
         alias.asname or alias.name

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from demos.pictures import stamped
+from demos import stamps
+from demos.drawing.pictures import stamped
+
+Numbers = dict[str, float | int | str | list]
 
 SILENCE = 0.3  # seconds between two reports in a stretch of work without steps
 UNTRAINED = "Untrained: the weights are random, the pattern means nothing."
@@ -31,6 +35,9 @@ class Artifact:
     file: str  # inside the run's folder
     caption: str
     alt: str = ""
+    # Width and height of the part, from its top left corner, that stands for the plane
+    # in which the options x and y choose a place; None where they do not.
+    plane: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Result:
     """What a demo ends with; `weights` is the card of the weights used."""
 
     artifacts: list[Artifact]
-    numbers: dict[str, float | int | str | list]
+    numbers: Numbers
     weights: dict[str, object]
     seconds: float
     device: str
@@ -61,15 +68,21 @@ class Result:
 class Recorder:
     """Writes a demo's files and reports its progress.
 
-    about: what every PNG carries in its text chunk `vitrine`.
-    untrained: whether pictures are stamped.
+    about: what every PNG carries of how it was made; see demos.stamps.
+    inputs: the frames of each picture that was sent; the first picture of the result
+    carries them.
+    untrained: whether pictures get a red band that says so.
+    packers: write pictures while the demo draws the next; see `finish`.
     """
 
     out: Path
     about: Mapping[str, object]
+    inputs: Sequence[Sequence[Image.Image]]
     untrained: bool
     report: Callable[[Progress], None]
+    packers: Executor
     artifacts: list[Artifact] = field(default_factory=list)
+    packing: dict[str, Future[None]] = field(default_factory=dict)  # by file
     latest: Progress = field(default_factory=lambda: Progress(0, 1, ""))
     reported: float = 0.0
 
@@ -82,6 +95,8 @@ class Recorder:
         artifact: Artifact | None = None,
     ) -> None:
         """Report a step. Raises Cancelled where the other side wants an end."""
+        if artifact and artifact.file in self.packing:
+            self.packing[artifact.file].result()  # what is reported can be fetched
         self.latest = Progress(step, total, message)
         self.reported = time.monotonic()
         self.report(Progress(step, total, message, series, artifact))
@@ -99,16 +114,26 @@ class Recorder:
         caption: str,
         alt: str,
         partial: bool = False,
+        plane: bool = False,
     ) -> Artifact:
-        """Write a PNG, stamped if untrained; a partial one is no part of the result."""
+        """Write a PNG, stamped if untrained; a partial one is no part of the result.
+
+        image: not to be changed any more. plane: whether x and y can be chosen in it.
+        """
+        place = image.size if plane else None  # the stamp is no part of it
         if self.untrained:
             image, caption = stamped(image), f"{caption} {UNTRAINED}"
             alt = f"{alt} {UNTRAINED}"
-        info = PngImagePlugin.PngInfo()
-        info.add_text("vitrine", json.dumps(self.about))
-        # Packing tightly would take longer than most demos: a third more bytes instead.
-        image.save(self.out / f"{name}.png", pnginfo=info, compress_level=2)
-        return self._keep(Artifact(name, "image", f"{name}.png", caption, alt), partial)
+        first = not partial and all(a.kind != "image" for a in self.artifacts)
+        inputs = self.inputs if first else ()
+        file = f"{name}.png"
+        if file in self.packing:
+            self.packing[file].result()  # never two at once on one file
+        self.packing[file] = self.packers.submit(
+            stamps.write, self.out / file, image, self.about, inputs
+        )
+        made = Artifact(name, "image", file, caption, alt, place)
+        return self._keep(made, partial)
 
     def arrays(self, name: str, caption: str, **arrays: np.ndarray) -> Artifact:
         """Write numbers as an NPZ file."""
@@ -128,6 +153,11 @@ class Recorder:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         (self.out / f"{name}.json").write_text(text + "\n")
         return self._keep(Artifact(name, "data", f"{name}.json", caption))
+
+    def finish(self) -> None:
+        """Wait until all pictures are written. Raises what writing one raised."""
+        for packed in self.packing.values():
+            packed.result()
 
     def _keep(self, artifact: Artifact, partial: bool = False) -> Artifact:
         if not partial:

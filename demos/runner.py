@@ -1,13 +1,15 @@
-"""The only way to run a demo: one picture and options in, files and numbers out."""
+"""The only way to run a demo: pictures and options in, files and numbers out."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache, lru_cache
+from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import get_type_hints
@@ -16,29 +18,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from demos import (
-    attention,
-    fingerprint,
-    images,
-    pretraining,
-    reconstruction,
-    specs,
-    verify,
-)
+from demos import fingerprint, specs
+from demos.intake import frames, images
 from demos.offers import demos_of, papers_with
 from demos.results import Artifact, Cancelled, Progress, Recorder, Result
-from demos.weights import Card, Loaded, resolve
+from demos.scene import NO_WEIGHTS, Scene
+from demos.stages import Stages, usual_folder
+from demos.weights import Loaded, resolve
 
 __all__ = ["Artifact", "Cancelled", "Progress", "Result", "run"]
 
-FROM_NOTHING = Card(
-    "trained in this run", "from random weights", True,
-    "It has seen nothing but this picture, so it knows nothing else.",
-)
-
-
-# For demos that load no checkpoint.
-OWN_WEIGHTS = {"pretraining": FROM_NOTHING, "verify": verify.STORED}
+PACKERS = 2  # threads that pack pictures; more would only wait for each other
 
 
 def run(
@@ -48,31 +38,40 @@ def run(
     options: Mapping[str, object],
     out: Path,
     report: Callable[[Progress], None] = lambda progress: None,
+    cache: Path | None = None,
 ) -> Result:
-    """Run a demo on a paper's reference implementation, on one picture or on none.
+    """Run a demo on a paper's reference implementation.
 
-    Files are written to `out`, which must exist. `report` is called at least twice a
-    second and may raise Cancelled. Raises OptionError, ImageError, WeightsError, and
-    ValueError for a demo or paper that does not exist or does not go together.
+    Files are written to `out`, which must exist, and expensive stages to `cache`.
+    `report` is called at least twice a second and may raise Cancelled. Raises
+    OptionError, ImageError, WeightsError, and ValueError for a demo or paper that does
+    not exist or does not go together.
     """
     started = time.monotonic()
     prepare_torch()
     spec, module = offered(demo, paper)
     checked = specs.check_options(spec, options)
-    picture = only_picture(spec, pictures)
-    loaded = warm(demo, paper, fingerprint.weights_hash(paper))
-    card = loaded.card if loaded else OWN_WEIGHTS[demo]
+    sent = decoded(spec, pictures)
+    read = [clip[0] for clip in sent]
+    weights_hash = fingerprint.weights_hash(paper)
+    loaded = warm(paper, spec.model, weights_hash) if spec.model else None
+    show = import_module(f"demos.shows.{demo}")
+    card = loaded.card if loaded else getattr(show, "WEIGHTS", NO_WEIGHTS)
     seed, code = int(checked.get("seed", 0)), fingerprint.code_version(paper, demo)
     about = {
         "demo": demo, "paper": paper, "options": checked, "seed": seed,
         "weights": asdict(card), "code_version": code,
     }
-    untrained = loaded is not None and not card.trained
-    recorder = Recorder(out, about, untrained, report)
-    if picture is None:
-        numbers = verify.show(paper, recorder)
-    else:
-        numbers = perform(demo, module, loaded, picture, checked, recorder)
+    key = fingerprint.stage_key(paper, code, [*chain(*sent)])
+    # However it ends, nothing is written to `out` after this.
+    with ThreadPoolExecutor(PACKERS) as packers:
+        recorder = Recorder(out, about, sent, not card.trained, report, packers)
+        scene = Scene(
+            spec, paper, module, loaded, read, checked, recorder,
+            Stages(cache or usual_folder()), device(), key, sent[0] if sent else (),
+        )
+        numbers = show.show(scene)
+        recorder.finish()
     seconds = round(time.monotonic() - started, 3)
     outcome = {"numbers": numbers, "seconds": seconds, "device": str(device())}
     recorder.parameters("params", "How to make this again.", {**about, **outcome})
@@ -80,22 +79,6 @@ def run(
         artifacts=recorder.artifacts, numbers=numbers, weights=asdict(card),
         seconds=seconds, device=str(device()), seed=seed, code_version=code,
     )
-
-
-def perform(
-    demo: str,
-    module: ModuleType,
-    loaded: Loaded | None,
-    picture: Image.Image,
-    options: Mapping,
-    recorder: Recorder,
-) -> dict[str, float | int | str | list]:
-    """Hand over to the demo."""
-    if loaded is None:
-        return pretraining.show(module, picture, options, recorder, device())
-    if demo == "reconstruction":
-        return reconstruction.show(module, loaded, picture, options, recorder, device())
-    return attention.show(loaded, picture, options, recorder, device())
 
 
 def offered(demo: str, paper: str) -> tuple[specs.Demo, ModuleType]:
@@ -106,40 +89,50 @@ def offered(demo: str, paper: str) -> tuple[specs.Demo, ModuleType]:
     if spec not in demos_of(paper):
         others = ", ".join(papers_with(spec))
         raise ValueError(f"{paper!r} does not offer {demo}; these do: {others}")
-    return spec, importlib.import_module(f"reference_impls.{paper}")
+    return spec, import_module(f"reference_impls.{paper}")
 
 
-def only_picture(spec: specs.Demo, pictures: Sequence[Path]) -> Image.Image | None:
-    """The submitted picture, decoded, where one is asked for.
+def decoded(spec: specs.Demo, pictures: Sequence[Path]) -> list[list[Image.Image]]:
+    """The submitted pictures, as many as are asked for: the frames of each.
 
     Raises ImageError, ValueError.
     """
-    if len(pictures) != spec.images[1]:
-        takes = "one picture" if spec.images[1] else "no picture"
+    low, high = spec.images
+    if not low <= len(pictures) <= high:
+        number = ("no", "one", "two")[low] if low == high < 3 else f"{low} to {high}"
+        takes = f"{number} picture{'s' * (high > 1)}"
         raise ValueError(f"{spec.name} takes {takes}, not {len(pictures)}")
-    return images.read(pictures[0]) if pictures else None
-
-
-def needed_class(spec: specs.Demo, module: ModuleType) -> type[nn.Module] | None:
-    """The module's class that the demo looks at; None where it builds its own model."""
-    if spec is specs.RECONSTRUCTION:
-        return get_type_hints(module.reconstruct)["model"]
-    if spec is specs.ATTENTION:
-        classes = (v for v in vars(module).values() if isinstance(v, type))
-        own = (c for c in classes if c.__module__ == module.__name__)
-        return next(c for c in own if hasattr(c, "get_attention"))
-    return None
+    if spec.clip:
+        return [frames.read(path) for path in pictures]
+    return [[images.read(path)] for path in pictures]
 
 
 @lru_cache(maxsize=3)
-def warm(demo: str, paper: str, weights_hash: str) -> Loaded | None:
-    """The model, kept in memory between runs; a changed file has another hash.
+def warm(paper: str, need: str, weights_hash: str) -> Loaded:
+    """The model for a need (see `Demo.model`), on the device, kept between runs.
 
-    None where the demo builds its own model.
+    Demos that look at the same model share it; a changed file has another hash.
     """
-    spec, module = offered(demo, paper)
-    model_class = needed_class(spec, module)
-    return resolve(paper, demo, model_class) if model_class else None
+    loaded = resolve(paper, need, needed_class(paper, need))
+    loaded.model.to(device())
+    return loaded
+
+
+def needed_class(paper: str, need: str) -> type[nn.Module]:
+    """The paper's class with the needed method, the needed function's network, or the
+    class that is named.
+    """
+    file, _, name = need.partition(".")
+    if name and file != "*":
+        return getattr(import_module(f"reference_impls.{file}"), name)
+    module = import_module(f"reference_impls.{paper}")
+    if not need.startswith("*."):
+        hints = get_type_hints(getattr(module, need)).values()
+        types = (hint for hint in hints if isinstance(hint, type))
+        return next(one for one in types if issubclass(one, nn.Module))
+    classes = (v for v in vars(module).values() if isinstance(v, type))
+    own = (c for c in classes if c.__module__ == module.__name__)
+    return next(c for c in own if hasattr(c, need.removeprefix("*.")))
 
 
 def device() -> torch.device:

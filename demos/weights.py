@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ from demos.architecture import (
     WeightsError,
     construct,
     load,
-    official_name,
+    official_names,
     read,
 )
 from demos.fingerprint import CHECKPOINTS, HUB_NAMES, hub_files, operator_files
@@ -69,6 +69,11 @@ class Loaded:
         """Tokens in front of the patches: the class token and registers."""
         return int(self.model.num_prefix)  # type: ignore[arg-type]
 
+    @property
+    def depth(self) -> int:
+        """How many layers a transformer has."""
+        return len(self.model.blocks)  # type: ignore[arg-type]
+
     def normalise(self, images: Tensor) -> Tensor:
         """(…, 3, H, W) in [0, 1] to the scale of the training."""
         mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
@@ -80,12 +85,13 @@ class Loaded:
         return images * std + mean
 
 
-def resolve(paper: str, demo: str, model_class: type[nn.Module]) -> Loaded:
+def resolve(paper: str, need: str, model_class: type[nn.Module]) -> Loaded:
     """The best weights there are for this class, in eval mode on the CPU.
 
+    need: what will be done with it, as in `Demo.model`; `reconstruct` needs a decoder.
     Raises WeightsError where the operator's own file does not fit.
     """
-    decoder = demo == "reconstruction"
+    decoder = need == "reconstruct"
     if operator_files(paper):
         return from_operator(paper, model_class, decoder)
     refusal = ""
@@ -124,11 +130,11 @@ def from_hub(paper: str, model_class: type[nn.Module], decoder: bool) -> Loaded:
     import timm  # here, because it takes longer to import than a demo to run
 
     name = HUB_NAMES[paper]
-    if decoder and paper == "mae":
+    if decoder:  # of no paper was it published
         raise WeightsError(NO_DECODER.format(name=name))
     local = {"file": str(hub_files(paper)[0])} if hub_files(paper) else None
     theirs = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=local)
-    state = {official_name(key): value for key, value in theirs.state_dict().items()}
+    state = official_names(theirs.state_dict(), sys.modules[model_class.__module__])
     model = construct(model_class, None, state)
     load(model, state, name, decoder)
     config = timm.data.resolve_model_data_config(theirs)
@@ -151,8 +157,21 @@ def checkpoint(name: str) -> Loaded:
     """A bundled checkpoint by its name, in the class it was made with."""
     file = CHECKPOINTS / f"{name}.json"
     card = json.loads(file.read_text())
-    module, _, class_name = card["architecture"]["class"].rpartition(".")
-    return from_bundle(file, card, getattr(import_module(module), class_name))
+    return from_bundle(file, card, class_of(card))
+
+
+def bundled_encoders() -> Iterator[Loaded]:
+    """All bundled checkpoints that turn pictures into tokens, by their names."""
+    for file in sorted(CHECKPOINTS.glob("*.json")):
+        card = json.loads(file.read_text())
+        if hasattr(model_class := class_of(card), "embed"):
+            yield from_bundle(file, card, model_class)
+
+
+def class_of(card: dict) -> type[nn.Module]:
+    """The class that a card's checkpoint was made with."""
+    module, _, name = card["architecture"]["class"].rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def from_bundle(file: Path, card: dict, model_class: type[nn.Module]) -> Loaded:

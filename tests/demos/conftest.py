@@ -21,6 +21,7 @@ def checkpoints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("KB_STAGE_DIR", str(tmp_path / "stages"))
     runner.warm.cache_clear()
     torch.set_num_threads(1)
     return folder

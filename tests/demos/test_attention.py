@@ -7,8 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from demos import maps, runner
-from demos.specs import OptionError
+from demos import runner
+from demos.offers import papers_with
+from demos.pieces import maps
+from demos.shows import attention
+from demos.specs import DEMOS, OptionError
 
 
 def random_maps(layers=3, heads=2, tokens=10):
@@ -17,23 +20,23 @@ def random_maps(layers=3, heads=2, tokens=10):
 
 
 def test_rollout_rows_sum_to_one():
-    torch.testing.assert_close(maps.rollout(random_maps()).sum(-1), torch.ones(10))
+    torch.testing.assert_close(maps.rollout(random_maps(), torch.eye(10)).sum(-1), torch.ones(10))
 
 
 def test_rollout_is_the_product_of_half_identity_half_attention():
     first, second = random_maps(layers=2, heads=1)
     eye = torch.eye(10)
     expected = (second[0] + eye) / 2 @ ((first[0] + eye) / 2)
-    torch.testing.assert_close(maps.rollout([first, second]), expected)
+    torch.testing.assert_close(maps.rollout([first, second], eye), expected)
 
 
 def test_tokens_that_look_only_at_themselves_roll_out_to_the_identity():
-    torch.testing.assert_close(maps.rollout([torch.eye(4)[None]] * 5), torch.eye(4))
+    torch.testing.assert_close(maps.rollout([torch.eye(4)[None]] * 5, torch.eye(4)), torch.eye(4))
 
 
 def test_views_hold_the_class_tokens_row_without_the_prefix():
     attention = random_maps()
-    views = maps.all_views(attention, layer=1, num_prefix=1, grid=(3, 3))
+    views = maps.all_views(maps.read(attention, num_prefix=1), layer=1, grid=(3, 3))
     row = attention[1][:, 0, 1:]
     expected = (row / row.sum(-1, keepdim=True)).view(2, 3, 3)
     np.testing.assert_allclose(views.heads, expected, rtol=1e-6)
@@ -46,17 +49,17 @@ def test_views_hold_the_class_tokens_row_without_the_prefix():
 
 def test_without_a_class_token_a_map_shows_what_each_patch_receives():
     attention = random_maps(tokens=9)[0]
-    np.testing.assert_allclose(maps.on_patches(attention, 0), attention.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(maps.to_patches(attention, 0), attention.mean(1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("mass", [0.05, 0.3, 0.6, 1.0])
 def test_the_mask_is_the_smallest_set_that_holds_the_mass(mass):
     values = random_maps(heads=4, tokens=16)[0][:, 0].view(4, 4, 4).numpy()
-    for kept, attention in zip(maps.mass_masks(values, mass), values, strict=True):
-        total = attention.sum()
-        assert attention[kept].sum() >= mass * total - 1e-5
-        assert attention[kept].sum() - attention[kept].min() < mass * total + 1e-5
-        assert not (~kept).any() or attention[kept].min() >= attention[~kept].max()
+    for kept, one in zip(maps.mass_masks(values, mass), values, strict=True):
+        total = one.sum()
+        assert one[kept].sum() >= mass * total - 1e-5
+        assert one[kept].sum() - one[kept].min() < mass * total + 1e-5
+        assert not (~kept).any() or one[kept].min() >= one[~kept].max()
 
 
 def run(photo, out, paper="vit", **options):
@@ -153,3 +156,48 @@ def test_cancelling_ends_the_run_at_the_next_report(photo, out):
     with pytest.raises(runner.Cancelled):
         runner.run("attention", "vit", [photo], {"size": "64"}, out, stop)
     assert not (out / "params.json").exists()
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """How often the model read a picture."""
+    read, count = attention.read_attention, []
+    monkeypatch.setattr(attention, "read_attention", lambda *args: count.append(1) or read(*args))
+    return count
+
+
+def test_sliders_start_from_the_stored_reading_and_give_what_a_fresh_one_would(photo, out, readings, tmp_path):
+    run(photo, out, size="64")
+    late = {"view": "heads", "layer": 1, "mass": 0.3, "opacity": 0.2}
+    shown, seen = run(photo, out, size="64", **late)
+    assert len(readings) == 1
+    assert not [p.artifact for p in seen if p.artifact]
+    pictures = {a.name: Image.open(out / a.file).tobytes() for a in shown.artifacts if a.kind == "image"}
+    (tmp_path / "fresh").mkdir()
+    fresh = runner.run("attention", "vit", [photo], {"size": "64", **late}, tmp_path / "fresh", cache=tmp_path / "none")
+    assert fresh.numbers == shown.numbers
+    for name, pixels in pictures.items():
+        assert Image.open(tmp_path / "fresh" / f"{name}.png").tobytes() == pixels
+
+
+def test_another_size_is_another_reading(photo, out, readings):
+    for size in ("64", "96", "64"):
+        run(photo, out, size=size)
+    assert len(readings) == 2
+
+
+@pytest.mark.parametrize("paper", papers_with(DEMOS["attention"]))
+def test_layers_come_one_by_one_as_the_papers_own_function_gives_them(paper):
+    model = runner.warm(paper, "*.get_attention", "").model
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 4 * model.patch_size, 5 * model.patch_size)
+    with torch.no_grad():
+        for ours, theirs in zip(maps.layer_weights(model, x), model.get_attention(x), strict=True):
+            torch.testing.assert_close(ours, theirs[0])
+
+
+def test_a_rollout_from_one_token_is_that_row_of_the_whole():
+    layers = random_maps()
+    whole = maps.rollout(layers, torch.eye(10))
+    torch.testing.assert_close(maps.rollout(layers, torch.eye(1, 10)), whole[:1])
+    torch.testing.assert_close(maps.read(layers, num_prefix=0).rollout[0], whole.mean(0))

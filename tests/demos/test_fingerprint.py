@@ -1,8 +1,10 @@
 """One key for one result."""
 
+from dataclasses import replace
+
 import pytest
 
-from demos import fingerprint
+from demos import fingerprint, specs
 from demos.fingerprint import cache_key
 
 
@@ -18,9 +20,9 @@ def test_the_key_counts_values_not_their_spelling(key):
     assert len(key()) == 64
 
 
-def test_the_key_counts_pixels_not_files(key, picture, tmp_path):
-    picture.save(tmp_path / "other.bmp")
-    assert key(path=tmp_path / "other.bmp") == key()
+def test_the_key_counts_stored_files_not_their_names(key, photo, picture, tmp_path):
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    assert key(path=tmp_path / "other.png") == key()
     picture.transpose(0).save(tmp_path / "mirrored.png")
     assert key(path=tmp_path / "mirrored.png") != key()
 
@@ -60,14 +62,14 @@ def test_weights_in_the_hub_cache_change_the_key(key, tmp_path):
 def sources(tmp_path, monkeypatch):
     """A project of four files."""
     texts = {
-        "demos/attention.py": "from reference_impls.dino import f\n",
-        "demos/runner.py": "from demos import attention\n",
+        "demos/shows/attention.py": "from reference_impls.dino import f\n",
+        "demos/runner.py": "from demos import specs\n", "demos/specs/__init__.py": "", "demos/specs/looking.py": "",
         "reference_impls/mae.py": "from reference_impls.vit import Block\n",
         "reference_impls/vit.py": "", "reference_impls/dino.py": "",
         "reference_impls/byol.py": "",
     }
     for name, text in texts.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
     return tmp_path
@@ -77,7 +79,8 @@ def sources(tmp_path, monkeypatch):
     ("file", "counts"),
     [
         ("reference_impls/mae.py", True), ("reference_impls/vit.py", True),
-        ("reference_impls/dino.py", True), ("demos/attention.py", True),
+        ("reference_impls/dino.py", True), ("demos/shows/attention.py", True), ("demos/specs/__init__.py", True),
+        ("demos/specs/looking.py", False),
         ("reference_impls/byol.py", False),
     ],
 )
@@ -86,3 +89,16 @@ def test_code_counts_where_it_is_imported(sources, file, counts):
     assert fingerprint.code_version("mae", "attention") == before
     (sources / file).write_text((sources / file).read_text() + "# changed\n")
     assert (fingerprint.code_version("mae", "attention") != before) is counts
+
+
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [({"summary": "Other words."}, False), ({"seconds": 61}, True), ({"model": "f"}, True), ({"options": ()}, True)],
+)
+def test_of_a_spec_counts_what_a_result_depends_on(monkeypatch, change, counts):
+    demo = specs.DEMOS["attention"]
+    before = [fingerprint.code_version("mae", name) for name in ("attention", "reconstruction")]
+    monkeypatch.setitem(specs.DEMOS, "attention", replace(demo, **change))
+    after = [fingerprint.code_version("mae", name) for name in ("attention", "reconstruction")]
+    assert (before[0] != after[0]) is counts
+    assert before[1] == after[1]

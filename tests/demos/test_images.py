@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos import images
-from demos.images import ImageError
+from demos.intake import images, pixels
+from demos.intake.images import ImageError
 
 
 def saved(tmp_path, name, image, **options):
@@ -19,6 +19,10 @@ def saved(tmp_path, name, image, **options):
 
 def grey(value, mode="L", size=(20, 12)):
     return Image.new(mode, size, value)
+
+
+def plain(image):
+    return np.asarray(pixels.to_rgb(pixels.smooth(image)))
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "gif", "bmp", "tif"])
@@ -32,7 +36,7 @@ def test_every_allowed_format_is_read(tmp_path, picture, kind):
 
 def test_the_name_of_a_file_means_nothing(tmp_path, picture):
     path = saved(tmp_path, "really_a_png.jpg", picture, format="PNG")
-    assert images.check(path) == ("PNG", 120, 90)
+    assert images.read(path).tobytes() == picture.tobytes()
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16L"])
@@ -40,12 +44,12 @@ def test_sixteen_bits_are_scaled_not_clipped(mode):
     order = ">u2" if mode.endswith("B") else "<u2"
     half = np.full((12, 20), 32768, dtype=order)
     image = Image.frombytes(mode, (20, 12), half.tobytes())
-    assert np.asarray(images.to_rgb(image)).mean() == 128
+    assert plain(image).mean() == 128
 
 
 def test_a_dark_sixteen_bit_picture_stays_dark():
     image = Image.fromarray(np.full((12, 20), 100, dtype=np.uint16))
-    assert np.asarray(images.to_rgb(image)).max() == 0
+    assert plain(image).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_a_dark_sixteen_bit_picture_stays_dark():
     ],
 )
 def test_floats_and_long_integers_find_their_scale(values, expected):
-    assert np.asarray(images.to_rgb(Image.fromarray(values))).max() == expected
+    assert plain(Image.fromarray(values)).max() == expected
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_floats_and_long_integers_find_their_scale(values, expected):
     ],
 )
 def test_other_modes_become_rgb_on_white(image, expected):
-    assert images.to_rgb(image).getpixel((3, 3)) == pytest.approx(expected, abs=1)
+    assert plain(image)[3, 3] == pytest.approx(expected, abs=1)
 
 
 def test_a_transparent_palette_entry_becomes_white(tmp_path):
@@ -102,7 +106,19 @@ def test_of_an_animation_the_first_frame_is_read(tmp_path):
 
 def test_a_large_photo_is_reduced_while_reading(tmp_path):
     read = images.read(saved(tmp_path, "l.jpg", grey("green", "RGB", (5000, 3000))))
-    assert read.size == (2048, 1229)
+    assert read.size == (1321, 793)
+    assert read.width * read.height <= images.WORKING_PIXELS
+
+
+def test_a_long_strip_keeps_its_height(tmp_path):
+    assert images.read(saved(tmp_path, "l.png", grey("green", "RGB", (5000, 100)))).size == (5000, 100)
+
+
+def test_a_large_palette_is_mixed_when_it_is_reduced(tmp_path):
+    checks = Image.fromarray((np.indices((1500, 1500)).sum(0) % 2).astype(np.uint8), "L").convert("P")
+    checks.putpalette([0, 0, 0, 255, 255, 255])
+    shades = np.asarray(images.read(saved(tmp_path, "p.png", checks)))
+    assert 100 < np.median(shades) < 155
 
 
 def png_header(width, height):
@@ -117,7 +133,8 @@ def png_header(width, height):
     ("content", "code"),
     [
         (b"", "empty"),
-        (b"<html>hello</html>" * 20, "not_an_image"),
+        (b"hello" * 20, "not_an_image"),
+        (b"<html>hello</html>" * 20, "unsupported"),
         (b"\x00" * 50, "not_an_image"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported"),
         (b"%PDF-1.7 ...", "unsupported"),
@@ -125,6 +142,7 @@ def png_header(width, height):
         (png_header(20000, 20000), "too_large"),
         (png_header(9000, 9000), "too_large"),
         (png_header(7, 400), "too_small"),
+        (png_header(2000, 20), "too_small"),
         (png_header(64, 64), "truncated"),
     ],
 )
@@ -150,7 +168,7 @@ def test_a_file_cut_anywhere_never_raises_anything_else(tmp_path, picture, kind)
 def test_too_many_bytes_are_refused_unread(tmp_path, photo, monkeypatch):
     monkeypatch.setattr(images, "MAX_BYTES", 100)
     with pytest.raises(ImageError, match="MB") as caught:
-        images.check(photo)
+        images.read(photo)
     assert caught.value.code == "too_large"
 
 
@@ -178,9 +196,21 @@ def test_fitting_keeps_the_middle_and_says_what_was_lost():
     assert images.square(image, 64).image.getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_a_thread_of_a_picture_is_refused():
-    with pytest.raises(ImageError, match="strip"):
-        images.fit(Image.new("RGB", (2000, 20)), 64, 8)
+def test_a_bomb_is_refused_before_a_pixel_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *args: pytest.fail("pixels were decoded"))
+    (tmp_path / "bomb.png").write_bytes(png_header(20000, 20000))
+    with pytest.raises(ImageError, match="60 million pixels"):
+        images.read(tmp_path / "bomb.png")
+
+
+def test_what_needs_too_much_memory_is_refused_with_the_remedy(photo, monkeypatch):
+    def load(*args):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(ImageError, match="memory") as caught:
+        images.read(photo)
+    assert caught.value.code == "too_large"
 
 
 def test_a_tiny_picture_is_enlarged_and_the_caption_says_so():

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from demos import judge
+from reference_impls import mae, vit
 
 
 def test_iou_is_one_where_the_best_patches_are_the_animal_and_counts_misses():
@@ -57,6 +58,37 @@ def test_attention_on_the_animal_beats_both_controls(pets):
     assert figures["attention_iou"] == 1
     assert figures["other_image_iou"] == 0
     assert figures["centre_prior_iou"] == pytest.approx(1 / 3)
+
+
+@pytest.fixture
+def labelled(tmp_path, monkeypatch):
+    """Red and blue pictures, told apart by their colour alone, as references and queries."""
+    monkeypatch.setattr(judge, "FOLDER", tmp_path / "kept")
+    rng = np.random.default_rng(0)
+    labels = np.arange(24) % 2
+    pictures = rng.integers(0, 60, (24, 32, 32, 3), dtype=np.uint8)
+    pictures[labels == 0, ..., 0] += 180
+    pictures[labels == 1, ..., 2] += 180
+    data, offsets = pngs(list(pictures))
+    np.savez(tmp_path / "colours.npz", data=data, offsets=offsets, labels=labels)
+    return tmp_path / "colours.npz"
+
+
+@pytest.mark.parametrize("model", [mae.build(), vit.ViT(64, 8, 64, 2, 2)], ids=["mae", "vit"])
+def test_neighbours_vote_by_what_a_model_sees_beside_pixels(labelled, model):
+    loaded = SimpleNamespace(model=model, image_side=64)
+    figures = judge.judge_neighbours(loaded, labelled, labelled)
+    assert figures == {
+        "knn": 100, "linear": 100, "raw_pixels_knn": 100, "raw_pixels_linear": 100, "images": 24,
+    }
+
+
+def test_two_packs_are_asked_for_where_two_are_needed(monkeypatch, capsys):
+    line = "judge neighbours --checkpoint mae_tiny64 --data one.npz"
+    monkeypatch.setattr("sys.argv", line.split())
+    with pytest.raises(SystemExit):
+        judge.main()
+    assert "takes 2 pack(s)" in capsys.readouterr().err
 
 
 def test_psnr_counts_hidden_pixels_alone():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos import colour, curves, pictures
+from demos.drawing import colour, curves, pictures
 
 
 def test_the_colour_map_climbs_in_equal_steps_and_never_darkens():
@@ -83,3 +83,16 @@ def test_ticks_are_few_round_and_enclose_the_curve(low, high):
     assert ticks[-1] >= high
     assert ticks[0] < ticks[-1]
     assert 2 <= len(ticks) <= 8
+
+
+@pytest.mark.parametrize(("ends", "ticks"), [((0, 99), [0, 20, 40, 60, 80]), ((0, 17), [0, 5, 10, 15]), ((3, 4), [3, 4])])
+def test_steps_are_told_in_round_numbers_and_none_that_was_not_taken(ends, ticks):
+    assert curves.step_ticks(*ends) == ticks
+
+
+def test_long_labels_get_smaller_letters_until_they_fit(picture):
+    tall, word = picture.resize((90, 160)), "a label that is too long"
+    small = np.asarray(pictures.sheet([tall, tall], [word, word], 2)).max(-1)
+    below = small[pictures.PADDING + 160 :] > 60                # the letters' own rows
+    middle = pictures.PADDING + 90                              # between the two, and the edges
+    assert not below[:, [1, middle + 6, -2]].any()

@@ -7,10 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from demos import features, pretraining, runner
+from demos import runner
 from demos.listening import listening
 from demos.offers import papers_with
-from demos.specs import PRETRAINING
+from demos.pieces import features, miniature
+from demos.shows import pretraining
+from demos.specs import DEMOS
+
+PRETRAINING = DEMOS["pretraining"]
 
 
 def run(photo, out, paper="mae", report=lambda progress: None, **options):
@@ -109,7 +113,7 @@ def test_training_leaves_the_callers_randomness_alone(photo, out):
 
 
 def test_the_schedule_warms_up_and_decays():
-    rates = [pretraining.scheduled(1.0, s, 100) for s in range(100)]
+    rates = [miniature.scheduled(1.0, s, 100) for s in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1)
     assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from demos import reconstruction, runner
+from demos import runner
+from demos.pieces import hiding
 from reference_impls import mae
 
 
@@ -17,7 +18,7 @@ def run(photo, out, **options):
 
 def test_pasted_is_the_input_where_it_was_visible_and_the_prediction_elsewhere(photo, out):
     _, arrays = run(photo, out)
-    hidden = reconstruction.on_pixels(arrays["mask"], 64)
+    hidden = hiding.on_pixels(arrays["mask"], 64)
     np.testing.assert_allclose(arrays["pasted"][:, ~hidden], arrays["original"][:, ~hidden], atol=1e-5)
     np.testing.assert_allclose(arrays["pasted"][:, hidden], arrays["prediction"][:, hidden], atol=1e-5)
     assert np.abs(arrays["pasted"] - arrays["original"])[:, hidden].mean() > 0.01
@@ -32,13 +33,13 @@ def test_the_ratio_sets_how_many_patches_stay(photo, out, ratio, visible):
 
 def test_psnr_is_taken_over_hidden_pixels_alone(photo, out):
     result, arrays = run(photo, out)
-    hidden = reconstruction.on_pixels(arrays["mask"], 64)
+    hidden = hiding.on_pixels(arrays["mask"], 64)
     error = (arrays["prediction"].clip(0, 1) - arrays["original"])[:, hidden]
     assert result.numbers["psnr_hidden_db"] == pytest.approx(-10 * np.log10(np.square(error).mean()), abs=0.01)
 
 
 def test_a_perfect_picture_has_a_finite_psnr():
-    assert reconstruction.psnr(np.ones(3), np.ones(3)) == 99
+    assert hiding.psnr(np.ones(3), np.ones(3)) == 99
 
 
 def test_the_seed_draws_the_mask(photo, out):

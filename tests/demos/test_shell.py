@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from PIL import Image
 
+from demos import fingerprint
 from demos.__main__ import main
 
 
@@ -39,7 +41,7 @@ def test_wrong_options_end_with_the_remedy(photo, tmp_path, capsys, arguments, m
 def test_a_missing_or_broken_picture_is_named(tmp_path, capsys):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"<html>")
-    for path, message in ((tmp_path / "none.png", "no such file"), (broken, "not a picture")):
+    for path, message in ((tmp_path / "none.png", "no such file"), (broken, "a web page")):
         assert main(["attention", str(path), "--paper", "vit", "--out", str(tmp_path)]) == 1
         assert message in capsys.readouterr().err
 
@@ -64,3 +66,31 @@ def test_the_list_names_demos_papers_and_options(capsys):
     assert rows["reconstruction"]["options"][0]["name"] == "ratio"
     assert main(["list"]) == 0
     assert "--ratio (0.75)" in capsys.readouterr().out
+
+
+def test_a_result_is_made_again_from_its_first_picture_alone(photo, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    main(["reconstruction", str(photo), "--paper", "mae", "--out", str(first), "--ratio", "0.5", "--seed", "3"])
+    photo.unlink()
+    assert main(["again", str(first / "comparison.png"), "--out", str(second)]) == 0
+    for name in ("comparison", "pasted", "masked"):
+        assert Image.open(first / f"{name}.png").tobytes() == Image.open(second / f"{name}.png").tobytes()
+    options = [json.loads((folder / "params.json").read_text())["options"] for folder in (first, second)]
+    assert options[0] == options[1] == {"ratio": 0.5, "seed": 3}
+    said = capsys.readouterr().err
+    assert "512 pixels a side, lossless" in said
+    assert "then" not in said
+
+
+def test_what_has_changed_since_is_said(photo, tmp_path, capsys, monkeypatch):
+    main(["reconstruction", str(photo), "--paper", "mae", "--out", str(tmp_path)])
+    monkeypatch.setattr(fingerprint, "code_version", lambda paper, demo: "newer")
+    main(["again", str(tmp_path / "comparison.png"), "--out", str(tmp_path)])
+    assert " then, newer now" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_made_again_says_why(photo, tmp_path, capsys):
+    main(["reconstruction", str(photo), "--paper", "mae", "--out", str(tmp_path)])
+    for file, remedy in ((tmp_path / "pasted.png", "only the first picture"), (photo, "as it was written")):
+        assert main(["again", str(file), "--out", str(tmp_path)]) == 1
+        assert remedy in capsys.readouterr().err

@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from demos import runner, verify
+from demos import runner
 from demos.__main__ import main
 from demos.results import Cancelled
+from demos.shows import verify
 
 PAPER = "knowledge_distillation"
 GOLDEN = verify.ROOT / "reference_impls" / "golden"

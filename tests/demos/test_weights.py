@@ -11,7 +11,16 @@ from safetensors.torch import save_file
 
 from demos import fingerprint, runner, weights
 from demos.architecture import WeightsError, construct, implied_by
-from reference_impls import can, deit3, dino, mae, vit
+from reference_impls import (
+    can,
+    convnextv2,
+    deit3,
+    dino,
+    dinov2,
+    mae,
+    registers,
+    vit,
+)
 
 SMALL = {"img_size": 32, "patch_size": 8, "dim": 64, "depth": 1, "heads": 1}
 SMALL_MAE = {
@@ -28,7 +37,7 @@ def operator(tmp_path, monkeypatch):
 
 
 def test_without_any_file_the_weights_are_random_and_say_so():
-    first, second = (weights.resolve("vit", "attention", vit.ViT) for _ in range(2))
+    first, second = (weights.resolve("vit", "*.get_attention", vit.ViT) for _ in range(2))
     assert (first.card.trained, first.card.name) == (False, "random initialisation")
     for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -38,7 +47,7 @@ def test_without_any_file_the_weights_are_random_and_say_so():
 def test_an_operators_file_describes_itself(operator):
     model = vit.ViT(**SMALL)
     save_file(model.state_dict(), operator / "vit.safetensors")
-    loaded = weights.resolve("vit", "attention", vit.ViT)
+    loaded = weights.resolve("vit", "*.get_attention", vit.ViT)
     assert loaded.card.name == "vit.safetensors"
     assert loaded.card.trained
     assert loaded.image_side == 32
@@ -51,7 +60,7 @@ def test_a_card_beside_it_is_believed(operator):
     save_file(model.state_dict(), operator / "vit.safetensors")
     card = {"name": "mine", "architecture": {"kwargs": {**SMALL, "heads": 4}}, "mean": [0.5] * 3, "std": [0.25] * 3}
     (operator / "vit.json").write_text(json.dumps(card))
-    loaded = weights.resolve("vit", "attention", vit.ViT)
+    loaded = weights.resolve("vit", "*.get_attention", vit.ViT)
     assert loaded.card.name == "mine"
     assert loaded.model.blocks[0].attn.heads == 4
     image = torch.rand(3, 8, 8)
@@ -64,13 +73,13 @@ def test_an_encoder_only_file_is_refused_for_reconstruction_and_says_why(operato
     save_file(encoder, operator / "mae.safetensors")
     with pytest.raises(WeightsError, match="encoder only"):
         runner.run("reconstruction", "mae", [photo], {}, out)
-    shown = weights.resolve("mae", "attention", mae.MAE)
+    shown = weights.resolve("mae", "*.get_attention", mae.MAE)
     torch.testing.assert_close(shown.model.state_dict()["norm.weight"], encoder["norm.weight"])
 
 
 def test_a_whole_mae_file_implies_its_decoder(operator):
     save_file(mae.MAE(**SMALL_MAE).state_dict(), operator / "mae.safetensors")
-    loaded = weights.resolve("mae", "reconstruction", mae.MAE)
+    loaded = weights.resolve("mae", "reconstruct", mae.MAE)
     assert len(loaded.model.decoder_blocks) == 1
 
 
@@ -88,13 +97,13 @@ def test_loading_is_strict(operator, change, message):
     change(state)
     save_file(state, operator / "vit.safetensors")
     with pytest.raises(WeightsError, match=message):
-        weights.resolve("vit", "attention", vit.ViT)
+        weights.resolve("vit", "*.get_attention", vit.ViT)
 
 
 def test_a_pickle_is_not_opened(operator):
     torch.save(vit.ViT(**SMALL).state_dict(), operator / "vit.safetensors")
     with pytest.raises(WeightsError, match="no safetensors file"):
-        weights.resolve("vit", "attention", vit.ViT)
+        weights.resolve("vit", "*.get_attention", vit.ViT)
 
 
 @pytest.mark.parametrize("model_class", [vit.ViT, dino.DinoVisionTransformer])
@@ -107,7 +116,7 @@ def test_the_bundled_vit_fits_its_two_classes(checkpoints, model_class):
         "mean": [0.5] * 3, "std": [0.5] * 3,
     }
     (checkpoints / "vit_tiny64_distilled.json").write_text(json.dumps(card))
-    loaded = weights.resolve("vit", "attention", model_class)
+    loaded = weights.resolve("vit", "*.get_attention", model_class)
     assert loaded.card == weights.Card("small", "made here", True, "n")
     assert loaded.model.state_dict()["pos_embed"].dtype == torch.float32
     torch.testing.assert_close(loaded.model.state_dict()["cls_token"], model.cls_token.detach(), atol=1e-3, rtol=1e-2)
@@ -116,7 +125,11 @@ def test_the_bundled_vit_fits_its_two_classes(checkpoints, model_class):
 REAL = fingerprint.ROOT / "demos" / "checkpoints"
 
 
-@pytest.mark.parametrize("card", sorted(REAL.glob("*.json")), ids=lambda path: path.stem)
+# test_captions.py loads the other, which is no encoder.
+ENCODERS = sorted(set(REAL.glob("*.json")) - {REAL / "capdec_prose.json"})
+
+
+@pytest.mark.parametrize("card", ENCODERS, ids=lambda path: path.stem)
 def test_every_checkpoint_that_ships_loads_strictly(card, checkpoints):
     for file in REAL.glob(f"{card.stem}.*"):
         shutil.copy(file, checkpoints)
@@ -140,35 +153,40 @@ def fill_hub_cache(home, name, state):
 
 @pytest.mark.parametrize(
     ("paper", "model_class"),
-    [("dino", dino.DinoVisionTransformer), ("deit3", deit3.DeiT3ViT)],
+    [
+        ("dino", dino.DinoVisionTransformer), ("deit3", deit3.DeiT3ViT),
+        ("dinov2", dinov2.DinoVisionTransformer), ("registers", registers.RegisterViT),
+        ("convnextv2", convnextv2.ConvNeXtV2), ("deep_vit_features", vit.ViT),
+    ],
 )
 def test_official_weights_in_the_hub_cache_arrive_and_compute_as_timm_does(tmp_path, paper, model_class):
     torch.manual_seed(1)
     name = fingerprint.HUB_NAMES[paper]
     theirs = timm.create_model(name, pretrained=False).eval()
     for key, value in theirs.state_dict().items():
-        if "gamma" in key or key == "cls_token":
+        if "gamma" in key or "grn" in key or key in ("cls_token", "reg_token"):
             value.uniform_(-0.5, 0.5)
     fill_hub_cache(tmp_path / "hub", name, theirs.state_dict())
-    loaded = weights.resolve(paper, "attention", model_class)
+    loaded = weights.resolve(paper, "*.get_attention", model_class)
     assert (loaded.card.name, loaded.card.trained) == (name, True)
-    x = torch.randn(1, 3, 224, 224)
+    side = theirs.default_cfg["input_size"][1]
+    x = torch.randn(1, 3, side, side)
     with torch.no_grad():
         torch.testing.assert_close(loaded.model(x), theirs(x), atol=1e-4, rtol=1e-4)
-        assert loaded.model.get_attention(x)[0].shape == (1, 6, 197, 197)
-    assert loaded.image_side == 224
+    assert loaded.image_side == side
 
 
-def test_the_official_mae_is_not_taken_for_reconstruction(tmp_path):
-    fill_hub_cache(tmp_path / "hub", fingerprint.HUB_NAMES["mae"], None)
-    loaded = weights.resolve("mae", "reconstruction", mae.MAE)
+@pytest.mark.parametrize(("paper", "model_class"), [("mae", mae.MAE), ("convnextv2", convnextv2.FCMAE)])
+def test_official_encoders_are_not_taken_for_reconstruction(tmp_path, paper, model_class):
+    fill_hub_cache(tmp_path / "hub", fingerprint.HUB_NAMES[paper], None)
+    loaded = weights.resolve(paper, "reconstruct", model_class)
     assert not loaded.card.trained
     assert "encoder only" in loaded.card.note
 
 
 def test_a_broken_file_in_the_cache_falls_back_and_says_so(tmp_path):
     fill_hub_cache(tmp_path / "hub", fingerprint.HUB_NAMES["dino"], None)
-    loaded = weights.resolve("dino", "attention", dino.DinoVisionTransformer)
+    loaded = weights.resolve("dino", "*.get_attention", dino.DinoVisionTransformer)
     assert not loaded.card.trained
     assert "Official weights not used" in loaded.card.note
 

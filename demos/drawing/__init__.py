@@ -1,0 +1,1 @@
+"""Drawing: pictures, maps, curves, bars, matrices and their sheets."""
