@@ -34,6 +34,7 @@ class Channel(virtual.Channel):
 
     def _put(self, queue: str, message: dict, **kwargs: object) -> None:
         name = f"{time.time_ns():020d}-{uuid4().hex}.{queue}"
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have emptied it
         hidden = self.folder / f".{name}"
         hidden.write_text(dumps(message), encoding="utf-8")
         hidden.rename(self.folder / name)
@@ -56,7 +57,10 @@ class Channel(virtual.Channel):
 
     def _messages(self, queue: str) -> list[Path]:
         """Messages of the queue, oldest first."""
-        names = sorted(os.listdir(self.folder))
+        try:
+            names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []  # the next message makes it again, and the sweep sends one
         return [
             self.folder / name for name in names
             if name[0] != "." and name.partition(".")[2] == queue

@@ -1,28 +1,14 @@
-"""The events of a run as a stream (SSE) that replays, and as JSON for polling."""
+"""The events of a run as rows, and where it stands: what streams and polls carry."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypedDict
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
 
 from kb.runs import queue
 from kb.runs.models import FINAL, Event, Run
-
-LOOK_EVERY = 0.25
-POSITION_EVERY = 2.0
-HEARTBEAT_EVERY = 15.0
-
-# One thread, and so one database connection, for all open streams of this process:
-# a look costs well under a millisecond, a connection for each visitor would not.
-_looker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
 
 
 class Stored(TypedDict):
@@ -39,9 +25,45 @@ def events_after(run_id: UUID, seq: int) -> list[Stored]:
     return list(rows.values("seq", "kind", "data"))
 
 
+def gathered(events: list[Stored]) -> list[Stored]:
+    """The same, but progress reports in a row are one, under the last one's number.
+
+    Who comes late to a long run gets its curve in a few events, not in hundreds.
+    """
+    told: list[Stored] = []
+    for event in events:
+        if told and told[-1]["kind"] == event["kind"] == "progress":
+            told[-1] = {**event, "data": joined(told[-1]["data"], event["data"])}
+        else:
+            told.append(event)
+    return told
+
+
+def joined(before: dict, after: dict) -> dict:
+    """Two progress reports as one: the later words, the points of both."""
+    names = {**before["series"], **after["series"]}
+    series = {
+        name: [*before["series"].get(name, ()), *after["series"].get(name, ())]
+        for name in names
+    }
+    pictures = [*before["artifacts"], *after["artifacts"]]
+    latest = {one["name"]: one for one in pictures}
+    return {**after, "series": series, "artifacts": list(latest.values())}
+
+
 def state_of(run_id: UUID) -> str | None:
     """The run's state, None where the row is gone."""
     return Run.objects.filter(pk=run_id).values_list("state", flat=True).first()
+
+
+def over(run_id: UUID) -> bool:
+    """True where nothing more will happen; a database that is away says nothing."""
+    try:
+        state = state_of(run_id)
+    except DatabaseError:
+        connection.close()  # the next look opens a new one
+        return False
+    return state is None or state in FINAL
 
 
 def place_of(run_id: UUID) -> dict | None:
@@ -62,43 +84,9 @@ def look(run_id: UUID, seq: int) -> tuple[list[Stored], bool]:
     The state is read first: a final state is written together with its event, so
     whatever is read after it is complete.
     """
+    ended = over(run_id)
     try:
-        state = state_of(run_id)
-        return events_after(run_id, seq), state is None or state in FINAL
+        return events_after(run_id, seq), ended
     except DatabaseError:
-        connection.close()  # the next look opens a new one
+        connection.close()
         return [], False
-
-
-async def stream(run_id: UUID, seq: int) -> AsyncIterator[bytes]:
-    """Server-sent events from `seq` on, until the run is over or the client leaves."""
-    read = sync_to_async(look, thread_sensitive=False, executor=_looker)
-    read_place = sync_to_async(place_of, thread_sensitive=False, executor=_looker)
-    yield b"retry: 2000\n\n"
-    sent = time.monotonic()
-    placed, place = 0.0, None
-    while True:
-        events, over = await read(run_id, seq)
-        for event in events:
-            seq = event["seq"]
-            yield encode(event["kind"], event["data"], seq)
-        if over:
-            yield encode("end", {})
-            return
-        now = time.monotonic()
-        if now - placed >= POSITION_EVERY:
-            placed, before, place = now, place, await read_place(run_id)
-            if place and place != before:
-                yield encode("place", place)
-        if events:
-            sent = now
-        elif now - sent >= HEARTBEAT_EVERY:
-            sent = now
-            yield b": still here\n\n"
-        await asyncio.sleep(LOOK_EVERY)
-
-
-def encode(kind: str, data: dict, seq: int | None = None) -> bytes:
-    """One event on the wire; only stored ones have an id to replay from."""
-    head = f"id: {seq}\n" if seq is not None else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data)}\n\n".encode()

@@ -8,7 +8,10 @@ from django.http import Http404, HttpResponse
 
 from kb.runs.models import Run
 
-TYPES = {".png": "image/png", ".json": "application/json"}  # shown in place
+# Shown in place; WebP is the example of a clip, which is not decoded anew.
+TYPES = {
+    ".png": "image/png", ".webp": "image/webp", ".json": "application/json",
+}
 DOWNLOAD = "application/octet-stream"  # everything else, NPZ first of all
 DAY = 24 * 3600
 
@@ -18,16 +21,28 @@ def file_response(run: Run, name: str) -> HttpResponse:
     path = next((p for p in listed(run) if p.name == name), None)
     if path is None or not path.is_file():
         raise Http404("no such file")
-    suffix = Path(name).suffix
-    response = HttpResponse(
-        path.read_bytes(), content_type=TYPES.get(suffix, DOWNLOAD)
-    )
-    kind = "inline" if suffix in TYPES else "attachment"
-    response["Content-Disposition"] = f'{kind}; filename="{run.paper}_{name}"'
+    return stored(path, f"{run.paper}_{name}")
+
+
+def picture_response(path: Path) -> HttpResponse:
+    """A picture that no row lists yet. Raises Http404 where it is gone."""
+    if not path.is_file():
+        raise Http404("no such picture")
+    return stored(path, "picture.png")
+
+
+def stored(path: Path, name: str) -> HttpResponse:
+    """The file, under the name that a download gets.
+
+    Kept by browsers for a day: a result never changes, and a picture made on the way
+    has another address when it was written again.
+    """
+    kind = TYPES.get(path.suffix, DOWNLOAD)
+    response = HttpResponse(path.read_bytes(), content_type=kind)
+    shown = "inline" if path.suffix in TYPES else "attachment"
+    response["Content-Disposition"] = f'{shown}; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
-    # A partial picture may be written again under its name; a result never changes.
-    age = DAY if run.is_final else 0
-    response["Cache-Control"] = f"private, max-age={age}"
+    response["Cache-Control"] = f"private, max-age={DAY}"
     return response
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from demos.specs import IMAGE_FORMATS, Demo, Option
+from demos.specs import IMAGE_FORMATS, VIDEO_FORMATS, Demo, Option
 from kb.runs.orders import check, image_fields
 from kb.runs.refusals import Refused
 
@@ -25,7 +25,7 @@ class RunForm(forms.Form):
         self.demo = demo
         for n, name in enumerate(image_fields(demo)):
             needed = n < demo.images[0] and not reuse
-            self.fields[name] = picture_field(n, needed)
+            self.fields[name] = picture_field(demo, n, needed)
         for option in demo.options:
             self.fields[option.name] = option_field(option)
 
@@ -51,14 +51,22 @@ class RunForm(forms.Form):
         return [self[option.name] for option in self.demo.options]
 
 
-def picture_field(n: int, needed: bool) -> forms.FileField:
+def picture_label(demo: Demo, n: int) -> str:
+    """What is asked for, its number among several, and whether it may be left out."""
+    what = "Clip or picture" if demo.clip else "Picture"
+    number = f" {n + 1}" if demo.images[1] > 1 else ""
+    return f"{what}{number}{', optional' if n >= demo.images[0] else ''}"
+
+
+def picture_field(demo: Demo, n: int, needed: bool) -> forms.FileField:
     """A file field; its own check for empty files is left to the upload's."""
-    accept = ",".join(IMAGE_FORMATS.values())
+    formats = IMAGE_FORMATS | (VIDEO_FORMATS if demo.clip else {})
+    what = "clip or a picture" if demo.clip else "picture"
+    attrs = {"accept": ",".join(formats.values()), "class": "picture-input"}
     return forms.FileField(
-        label="Picture" if n == 0 else f"Picture {n + 1}", required=needed,
-        allow_empty_file=True,
-        error_messages={"required": "Choose a picture from your device."},
-        widget=forms.FileInput(attrs={"accept": accept, "class": "picture-input"}),
+        label=picture_label(demo, n), required=needed, allow_empty_file=True,
+        error_messages={"required": f"Choose a {what} from your device."},
+        widget=forms.FileInput(attrs=attrs),
     )
 
 

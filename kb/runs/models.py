@@ -54,6 +54,12 @@ class Run(models.Model):
     started = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
     heartbeat = models.DateTimeField(null=True)
+    deadline = models.DateTimeField(null=True)  # the visitor's: not wanted any later
+    worker = models.CharField(max_length=80, default="")  # name of the one that has it
+    cold = models.BooleanField(default=False)  # its process had to load the model first
+    pixels = models.PositiveIntegerField(default=0)  # of all pictures together
+    # Seconds from its creation, [low, high]: the first estimate, before correction.
+    foretold = models.JSONField(null=True)
 
     visitor = models.CharField(max_length=80)  # whose turn the run takes
     address = models.CharField(max_length=80)  # keyed hash, never the address
@@ -86,6 +92,13 @@ class Run(models.Model):
         return reverse("runs:detail", args=[self.pk])
 
     @property
+    def patience(self) -> int | None:
+        """After how many seconds the visitor gives up; None for never."""
+        if self.deadline is None:
+            return None
+        return round((self.deadline - self.created).total_seconds())
+
+    @property
     def is_final(self) -> bool:
         """True where nothing changes any more."""
         return self.state in FINAL
@@ -104,6 +117,17 @@ class Run(models.Model):
     def artifacts(self) -> list[dict]:
         """Artifacts of the result, or those written so far."""
         return self.result["artifacts"] if self.result else self.partials
+
+
+class Worker(models.Model):
+    """A worker's sign of life, written every second by its parent process."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    slots = models.PositiveSmallIntegerField()  # runs it can do at a time
+    seen = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.slots} at a time"
 
 
 class Ticket(models.Model):

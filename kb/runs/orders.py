@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from demos.specs import DEMOS, Demo, OptionError, check_options
 from kb.catalogue.library import library
+from kb.runs.kept import Kept, collect
 from kb.runs.models import Run
 from kb.runs.refusals import Refused
-from kb.runs.uploads import store
 
 MAX_KEY = 200
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Pictures that are stored already: an earlier run's, or the example."""
-
-    folder: Path
-    names: Sequence[str]
-
-
-EXAMPLE = Kept(settings.BASE_DIR / "static" / "examples", ["cat.png"])
+PATIENCE = (5, 24 * 3600)  # seconds: what a visitor may choose as the limit
 
 
 @dataclass(frozen=True)
@@ -41,6 +30,7 @@ class Order:
     options: dict
     images: list[str]
     idempotency_key: str | None = None
+    patience: int | None = None  # seconds after which it is not wanted any more
 
     @property
     def folder(self) -> Path:
@@ -88,53 +78,47 @@ def check_key(raw: str | None) -> str | None:
     return raw
 
 
+def check_deadline(raw: object) -> int | None:
+    """Seconds after which to give up, if any were chosen. Raises Refused."""
+    text = str(raw or "").strip()
+    if not text:
+        return None
+    low, high = PATIENCE
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if low <= number <= high:
+        return number
+    message = (
+        f"The deadline is a whole number of seconds from {low} to {high}, or nothing."
+    )
+    raise Refused(400, "bad_deadline", message, "deadline")
+
+
 def make_order(
     demo: Demo, paper: str, options: dict, files: Mapping[str, UploadedFile], *,
-    key: str | None = None, kept: Kept | None = None,
+    key: str | None = None, kept: Kept | None = None, patience: int | None = None,
 ) -> Order:
     """Store the pictures and return the order. Raises Refused, leaving no files.
 
-    kept: what is taken where no new pictures were sent.
+    kept: what is taken for fields without a new picture.
     """
-    order = Order(uuid.uuid4(), demo.name, paper, options, [], key)
-    sent = {name: files[name] for name in image_fields(demo) if name in files}
-    if not sent and kept is not None and demo.images[1]:
-        return reuse(order, kept)
-    check_count(demo, files)
-    try:
-        for field, upload in sent.items():
-            order.images.append(store(upload, order.folder, field))
-    except Refused:
-        shutil.rmtree(order.folder, ignore_errors=True)
-        raise
+    order = Order(uuid.uuid4(), demo.name, paper, options, [], key, patience)
+    check_fields(demo, files)
+    fields = image_fields(demo)
+    names = collect(fields, files, kept, order.folder, demo.clip)
+    for field, name in zip(fields[: demo.images[0]], names, strict=False):
+        if not name:
+            shutil.rmtree(order.folder, ignore_errors=True)
+            message = "A picture is missing: send one as a file in this field."
+            raise Refused(400, "missing", message, field)
+    order.images.extend(filter(None, names))
     return order
 
 
-def check_count(demo: Demo, files: Mapping[str, UploadedFile]) -> None:
-    """Raise Refused where pictures are missing or have nowhere to go."""
+def check_fields(demo: Demo, files: Mapping[str, UploadedFile]) -> None:
+    """Raise Refused where a picture has nowhere to go."""
     fields = image_fields(demo)
-    for field in fields[: demo.images[0]]:
-        if field not in files:
-            message = "A picture is missing: send one as a file in this field."
-            raise Refused(400, "missing", message, field)
     for field in files:
         if field not in fields:
             taken = f"pictures as {', '.join(fields)} only" if fields else "no picture"
             message = f"{demo.name} takes {taken}."
             raise Refused(400, "unexpected", message, field[:40])
-
-
-def reuse(order: Order, kept: Kept) -> Order:
-    """The order with copies of pictures that are stored already. Raises Refused."""
-    try:
-        order.folder.mkdir(parents=True)
-        for name in kept.names:
-            shutil.copyfile(kept.folder / name, order.folder / name)
-    except FileNotFoundError as error:
-        shutil.rmtree(order.folder, ignore_errors=True)
-        message = "The picture of that run is no longer kept. Choose it again."
-        raise Refused(400, "missing", message, "image") from error
-    if not kept.names:
-        raise Refused(400, "missing", "Choose a picture.", "image")
-    order.images.extend(kept.names)
-    return order

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict
-from types import FrameType
+
+from django.db import DatabaseError, connection
 
 from demos.results import Cancelled, Result
 from demos.specs import DEMOS
+from kb.gate.outages import disk_is_away
 from kb.runs.lifecycle import move
 from kb.runs.models import WORKING, Run, State
 from kb.runs.reporter import Reporter, finite
+from kb.runs.watch import GivenUp, TimeUp, Watch
 
 log = logging.getLogger(__name__)
 
 # A demo's own limit is for its work; loading a model and drawing the end come on top.
 GRACE_SECONDS = 30
+BROKEN = (
+    "internal", "The demo broke with an error of its own. It is in the worker's log.",
+)
+NO_DISK = (
+    "no_disk",
+    "The site's disk was full or could not be written to. Send it again later.",
+)
 
-
-class TimeUp(Exception):
-    """The demo took longer than its soft limit."""
+# Demo and paper of runs that this process has done: their models are loaded.
+_met: set[tuple[str, str]] = set()
 
 
 def perform(run: Run, run_demo: Callable[..., Result]) -> None:
@@ -34,13 +41,13 @@ def perform(run: Run, run_demo: Callable[..., Result]) -> None:
     cancellation, an expiry or another attempt is dropped.
     """
     report = Reporter(run)
-    run.out.mkdir(parents=True, exist_ok=True)
     pictures = [run.folder / name for name in run.images]
     limit = DEMOS[run.demo].seconds + GRACE_SECONDS
     try:
-        with time_limit(limit):
+        prepare(run)
+        with Watch(run, limit, report) as watch:
             result = run_demo(
-                run.demo, run.paper, pictures, run.options, run.out, report
+                run.demo, run.paper, pictures, run.options, run.out, watch.report
             )
         report.flush()
         succeed(run, result)
@@ -54,12 +61,29 @@ def perform(run: Run, run_demo: Callable[..., Result]) -> None:
     except TimeUp:
         message = f"Stopped after {limit} s, the limit of this demo. Ask for less."
         fail(run, "time_limit", message)
-    except Exception:
+    except GivenUp:
+        message = f"Given up after {run.patience} s, as asked. Send it with more time."
+        fail(run, "deadline", message)
+    except DatabaseError:
+        # Nothing can be written now; the run falls silent and is taken up again.
         log.exception("run %s", run.pk)
-        fail(
-            run, "internal",
-            "The demo broke with an error of its own. It is in the worker's log.",
-        )
+        connection.close()
+        return
+    except Exception as error:
+        log.exception("run %s", run.pk)
+        fail(run, *(NO_DISK if disk_is_away(error) else BROKEN))
+    clear(run)
+
+
+def prepare(run: Run) -> None:
+    """An empty folder for this attempt; a note whether its model is loaded already."""
+    for old in run.folder.glob("out-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    run.out.mkdir(parents=True, exist_ok=True)
+    kind = run.demo, run.paper
+    if kind not in _met:
+        Run.objects.filter(pk=run.pk, attempt=run.attempt).update(cold=True)
+        _met.add(kind)
 
 
 def succeed(run: Run, result: Result) -> None:
@@ -77,25 +101,10 @@ def fail(run: Run, code: str, message: str) -> None:
     )
 
 
-@contextmanager
-def time_limit(seconds: int) -> Iterator[None]:
-    """Raise TimeUp in a demo that goes on for longer, also if it never reports.
-
-    Celery's own soft limit belongs to the message, and a message may wake the worker
-    for another run than the one it names, so the clock starts here. Worker pools of
-    threads have no such alarm; there the reports have to do.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def clear(run: Run) -> None:
+    """Remove what this attempt wrote, if nobody can see it any more."""
+    row = Run.objects.filter(pk=run.pk).values_list("attempt", flat=True)
+    if not row:
+        shutil.rmtree(run.folder, ignore_errors=True)
+    elif row[0] != run.attempt:
+        shutil.rmtree(run.out, ignore_errors=True)

@@ -8,8 +8,11 @@ from uuid import UUID
 log = logging.getLogger(__name__)
 
 
-def wake_worker(run_id: UUID) -> None:
-    """Send the id to the workers; where the broker is away, the sweep does it later."""
+def wake_worker(run_id: UUID) -> bool:
+    """Send the id to the workers; False where the broker is away.
+
+    The sweep does it later then.
+    """
     # Slow to import, and no page needs them.
     from kombu.exceptions import OperationalError
 
@@ -20,3 +23,5 @@ def wake_worker(run_id: UUID) -> None:
         app.send_task("runs.work", args=[str(run_id)], retry=False)
     except (OperationalError, OSError) as error:
         log.warning("no wake-up for run %s, the sweep will send it: %s", run_id, error)
+        return False
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kb.runs.counters import REFUSED
+
 
 class Refused(ValueError):
     """Says why in words; `status` is the HTTP status, `field` what to change.
@@ -19,3 +21,4 @@ class Refused(ValueError):
         self.message = message
         self.field = field
         self.retry_after = retry_after
+        REFUSED.labels(code).inc()  # one is made to be shown, and for nothing else

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from demos.specs import DEMOS
 from kb.runs import queue
+from kb.runs.counters import SUBMITTED
 from kb.runs.lifecycle import append, move
 from kb.runs.models import UNFINISHED, Run, State
 from kb.runs.orders import Order
 from kb.runs.publish import wake_worker
 from kb.runs.refusals import Refused
 from kb.runs.visitors import Visitor
+
+log = logging.getLogger(__name__)
 
 
 def earlier(visitor: Visitor, idempotency_key: str | None) -> Run | None:
@@ -32,42 +39,70 @@ def submit(order: Order, visitor: Visitor) -> tuple[Run, bool]:
     An identical run that is done or in flight is shared: the caller gets that one, and
     the pictures stored for this order are removed. Raises Refused.
     """
-    from demos.fingerprint import cache_key  # decoding is not needed for any page
+    # Decoding is not needed for any page.
+    from demos.fingerprint import cache_key
 
     folder = Run(pk=order.run_id).folder
     paths = [folder / name for name in order.images]
     key = cache_key(order.demo, order.paper, paths, order.options)
+    size = pixels(paths)
     try:
-        run, created = enter(order, visitor, key)
+        run, created = enter(order, visitor, key, size)
     except IntegrityError:
         # The same post a moment earlier won the race; now it can be found.
-        run, created = enter(order, visitor, key)
+        run, created = enter(order, visitor, key, size)
     except Refused:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if not created:
         shutil.rmtree(folder, ignore_errors=True)
+    SUBMITTED.labels("new" if created else "shared").inc()
+    log.info("run %s %s", run.pk, "submitted" if created else "shared")
     return run, created
 
 
-@transaction.atomic
-def enter(order: Order, visitor: Visitor, key: str) -> tuple[Run, bool]:
+def enter(order: Order, visitor: Visitor, key: str, size: int) -> tuple[Run, bool]:
     """Find or make the row; the message goes out once the row is really there."""
-    if run := earlier(visitor, order.idempotency_key):
-        return run, False
-    if run := identical(key, fresh=DEMOS[order.demo].fresh):
+    with queue.one_at_a_time():
+        if run := earlier(visitor, order.idempotency_key):
+            return run, False
+        now = timezone.now()
+        wanted = now + timedelta(seconds=order.patience) if order.patience else None
+        if run := identical(key, fresh=DEMOS[order.demo].fresh):
+            give_ticket(run, visitor, order.idempotency_key)
+            wait_for_all(run, wanted)
+            return run, False
+        queue.check_room(visitor)
+        run = Run.objects.create(
+            pk=order.run_id, demo=order.demo, paper=order.paper, options=order.options,
+            images=order.images, visitor=visitor.id, address=visitor.address,
+            cache_key=key, round=queue.next_round(visitor.id), created=now,
+            deadline=wanted, pixels=size,
+        )
+        run.foretold = queue.foresee(run)
+        run.save(update_fields=["foretold"])
+        append(run.pk, "state", {"state": State.QUEUED})
         give_ticket(run, visitor, order.idempotency_key)
-        return run, False
-    queue.check_room(visitor.id)
-    run = Run.objects.create(
-        pk=order.run_id, demo=order.demo, paper=order.paper, options=order.options,
-        images=order.images, visitor=visitor.id, address=visitor.address,
-        cache_key=key, round=queue.next_round(visitor.id),
-    )
-    append(run.pk, "state", {"state": State.QUEUED})
-    give_ticket(run, visitor, order.idempotency_key)
-    transaction.on_commit(partial(wake_worker, run.pk))
-    return run, True
+        transaction.on_commit(partial(wake_worker, run.pk))
+        return run, True
+
+
+def pixels(paths: list[Path]) -> int:
+    """Of all stored pictures together; only their heads are read."""
+    from PIL import Image  # as with the fingerprint
+
+    total = 0
+    for path in paths:
+        with Image.open(path) as picture:
+            total += picture.width * picture.height
+    return total
+
+
+def wait_for_all(run: Run, wanted: datetime | None) -> None:
+    """Let a shared run live as long as the most patient of its visitors waits."""
+    if run.deadline and (wanted is None or wanted > run.deadline):
+        Run.objects.filter(pk=run.pk).update(deadline=wanted)
+        run.deadline = wanted
 
 
 def identical(key: str, fresh: bool) -> Run | None:
@@ -96,7 +131,7 @@ def owns(run: Run, visitor: Visitor) -> bool:
     return run.tickets.filter(visitor__in=visitor.names).exists()
 
 
-@transaction.atomic
+@queue.one_at_a_time()
 def cancel(run: Run, visitor: Visitor) -> None:
     """Stop the run, unless somebody else waits for it; again is no harm.
 
@@ -110,7 +145,7 @@ def cancel(run: Run, visitor: Visitor) -> None:
         move(run.pk, [State.RUNNING], State.CANCELLING)
 
 
-@transaction.atomic
+@queue.one_at_a_time()
 def delete(run: Run, visitor: Visitor) -> None:
     """Remove row and files at once, unless somebody else asked for the run as well."""
     if hand_over(run, visitor):

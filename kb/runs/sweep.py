@@ -8,32 +8,40 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from kb.runs import queue
 from kb.runs.lifecycle import move
-from kb.runs.models import FINAL, WORKING, Run, State
+from kb.runs.models import FINAL, WORKING, Run, State, Worker
 from kb.runs.publish import wake_worker
-
-ORPHAN_SECONDS = 3600  # a folder without a row: the process died between the two
 
 
 def sweep() -> None:
     """Put right whatever is wrong; doing it twice, or in two workers, is no harm."""
     recover()
-    expire()
-    remove_orphans()
+    for run in queue.overdue():
+        queue.give_up(run)
     wake()
 
 
-def wake() -> None:
-    """Send wake-ups for the next runs in line, one for each slot of a worker.
+def tidy() -> None:
+    """Remove what is past its time. Slower than the sweep, and less urgent."""
+    expire()
+    remove_orphans()
+    Worker.objects.filter(seen__lt=timezone.now() - timedelta(hours=1)).delete()
 
-    The sweep itself runs in a slot that is free just then, and each finished run wakes
-    the next; so this restarts the chain however many messages were lost.
+
+def wake() -> None:
+    """Send wake-ups where a slot is free and a run waits all the same.
+
+    Each finished run wakes the next; this restarts the chain however many messages
+    were lost.
     """
-    for run in queue.waiting()[: settings.CELERY_WORKER_CONCURRENCY]:
-        wake_worker(run.pk)
+    free = queue.slots_alive() - Run.objects.filter(state__in=WORKING).count()
+    for run in queue.waiting()[: max(0, free)]:
+        if not wake_worker(run.pk):
+            return  # each of the others would wait for the broker as long
 
 
 def recover() -> None:
@@ -43,10 +51,7 @@ def recover() -> None:
         if run.state == State.CANCELLING:
             move(run.pk, [run.state], State.CANCELLED, held_by=run.attempt)
         elif run.attempts < settings.RUN_MAX_ATTEMPTS:
-            move(
-                run.pk, [run.state], State.QUEUED, held_by=run.attempt, attempt=None,
-                step=0, total=0, message="The worker was lost; waiting for another.",
-            )
+            queue_again(run, "The worker was lost; waiting for another.")
         else:
             move(
                 run.pk, [run.state], State.FAILED, held_by=run.attempt,
@@ -54,6 +59,26 @@ def recover() -> None:
                 error=f"The worker was lost {run.attempts} times during this run, so "
                 "it was given up. Smaller settings may help.",
             )
+
+
+def release(worker: str) -> None:
+    """Give back the runs of a worker that was told to stop; it counts as no attempt."""
+    for run in Run.objects.filter(state__in=WORKING, worker=worker):
+        queue_again(
+            run, "The worker was stopped; waiting for another.",
+            attempts=F("attempts") - 1,
+        )
+        move(run.pk, [State.CANCELLING], State.CANCELLED, held_by=run.attempt)
+
+
+def queue_again(run: Run, message: str, **fields: object) -> None:
+    """From running back to queued, without what the lost attempt had written."""
+    out = run.out
+    if move(
+        run.pk, [State.RUNNING], State.QUEUED, held_by=run.attempt, attempt=None,
+        step=0, total=0, partials=[], message=message, **fields,
+    ):
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def expire() -> None:
@@ -74,16 +99,33 @@ def expire() -> None:
 
 
 def remove_orphans() -> None:
-    """Delete folders that no row stands for."""
-    root = Path(settings.MEDIA_ROOT)
-    if not root.is_dir():
-        return
+    """Delete files that belong to nothing: who made them died, or left a form."""
+    before = timezone.now().timestamp() - settings.RUN_ORPHAN_SECONDS
     known = {str(pk) for pk in Run.objects.values_list("pk", flat=True)}
-    before = timezone.now().timestamp() - ORPHAN_SECONDS
-    unknown = (f for f in root.iterdir() if is_run(f.name) and f.name not in known)
-    for folder in unknown:
-        if folder.stat().st_mtime < before:
-            shutil.rmtree(folder, ignore_errors=True)
+    for path in (*run_folders(), *halfway_messages()):
+        try:
+            if path.name not in known and path.stat().st_mtime < before:
+                remove(path)
+        except FileNotFoundError:
+            continue  # another worker was faster
+
+
+def run_folders() -> list[Path]:
+    """Folders with names that only this package gives."""
+    return [path for path in Path(settings.MEDIA_ROOT).glob("*") if is_run(path.name)]
+
+
+def halfway_messages() -> list[Path]:
+    """Messages being written or taken."""
+    return list(settings.BROKER_DIR.glob(".*")) if settings.BROKER_DIR else []
+
+
+def remove(path: Path) -> None:
+    """Delete the file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def is_run(name: str) -> bool:

@@ -9,11 +9,10 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseForbidden,
     JsonResponse,
     StreamingHttpResponse,
 )
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
@@ -22,92 +21,70 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from demos.specs import DEMOS
-from kb.catalogue.library import library
-from kb.runs import orders, pages, services
-from kb.runs.events import events_after, state_of, stream
+from kb.runs import pages, services
+from kb.runs.access import any_run, own_run
+from kb.runs.board import board
+from kb.runs.events import events_after, state_of
 from kb.runs.files import file_response
-from kb.runs.forms import RunForm
-from kb.runs.models import FINAL, UNFINISHED, Run, State
-from kb.runs.queue import waiting
-from kb.runs.refusals import Refused
-from kb.runs.visitors import introduce, visitor_of
+from kb.runs.models import FINAL, State
+from kb.runs.offline import self_contained
+from kb.runs.showcase import families
+from kb.runs.streams import PER_VISITOR, has_room, stream, until_over
+from kb.runs.visitors import visitor_of
+
+WAIT_SECONDS = 2.0  # how long a page may be held until its run is over
+TOO_MANY = (
+    f"{PER_VISITOR} of your pages are listening already. This one can ask for the "
+    "same events as JSON instead, as often as it needs them."
+)
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def new(request: HttpRequest, slug: str, demo: str) -> HttpResponse:
-    """The form of a demo for a paper; a good POST leads to the run's own page."""
-    paper = library().get(slug)
-    if paper is None or demo not in {one.name for one in paper.demos}:
-        raise Http404(f"{slug} offers no demo {demo}")
-    spec = DEMOS[demo]
-    source = source_run(request)
-    context = pages.form_context(paper, spec, source)
-    if request.method != "POST":
-        initial = source.options if source else None
-        context["form"] = RunForm(spec, initial=initial, reuse=source is not None)
-        page = render(request, "runs/new.html", context)
-        return introduce(request, page)
-    kept = kept_pictures(request, source)
-    form = RunForm(spec, request.POST, request.FILES, reuse=kept is not None)
-    context["form"], status = form, 400
-    if form.is_valid():
-        options = form.cleaned_data["options"]
-        try:
-            order = orders.make_order(spec, slug, options, request.FILES, kept=kept)
-            run, _ = services.submit(order, visitor_of(request))
-            return redirect(run)
-        except Refused as refused:
-            form.add_error(
-                refused.field if refused.field in form.fields else None,
-                refused.message,
-            )
-            status = refused.status
-    return introduce(request, render(request, "runs/new.html", context, status=status))
-
-
-def source_run(request: HttpRequest) -> Run | None:
-    """The run named in `from`, whose options and pictures are taken over."""
-    raw = request.POST.get("from") or request.GET.get("from", "")
-    try:
-        return Run.objects.filter(pk=UUID(raw)).first()
-    except ValueError:
-        return None
-
-
-def kept_pictures(request: HttpRequest, source: Run | None) -> orders.Kept | None:
-    """What to use where no picture was sent: the example, or those of `source`."""
-    if "example" in request.POST:
-        return orders.EXAMPLE
-    return orders.Kept(source.folder, source.images) if source else None
+@require_safe
+def demos(request: HttpRequest) -> HttpResponse:
+    """Every demo by family, each with its example."""
+    found = families()
+    cards = [card for family in found for card in family.cards]
+    papers = {paper.slug for card in cards for paper in card.papers}
+    context = {"families": found, "demos": len(cards), "papers": len(papers)}
+    return render(request, "runs/demos.html", context)
 
 
 @never_cache
 @require_safe
 def detail(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """One run, from its first moment to its result."""
-    run = get_object_or_404(Run, pk=run_id)
-    return render(request, "runs/detail.html", context_of(request, run))
+    run = any_run(run_id)
+    return render(request, "runs/detail.html", pages.run_context(request, run))
 
 
 @never_cache
 @require_safe
-def status(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """The live part of the page alone."""
-    run = get_object_or_404(Run, pk=run_id)
-    return render(request, "runs/_status.html", context_of(request, run))
+async def status(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """The live part of the page alone; with `?wait=1` as soon as the run is over."""
+    if "wait" in request.GET:
+        await until_over(run_id, WAIT_SECONDS)
+    return await sync_to_async(live_part)(request, run_id)
 
 
-def context_of(request: HttpRequest, run: Run) -> dict:
-    """The context that the page and its live part share."""
-    return pages.run_context(run, visitor_of(request))
+def live_part(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """What the page of a run replaces when something has happened."""
+    run = any_run(run_id)
+    return render(request, "runs/_status.html", pages.run_context(request, run))
+
+
+@require_safe
+def offline(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """The result as one file that needs nothing else, to keep or to send."""
+    run = any_run(run_id)
+    if run.state != State.DONE:
+        raise Http404("there is no result")
+    return self_contained(request, run)
 
 
 @require_GET
 async def events(
     request: HttpRequest, run_id: UUID
-) -> JsonResponse | StreamingHttpResponse:
+) -> HttpResponse | StreamingHttpResponse:
     """The run's events: a stream, or the ones after `?after=` for who asks for JSON."""
     state = await sync_to_async(state_of)(run_id)
     if state is None:
@@ -119,10 +96,14 @@ async def events(
         answer = JsonResponse({"events": found, "over": state in FINAL})
         answer["Cache-Control"] = "no-store"
         return answer
+    visitor = visitor_of(request).id
+    if not has_room(visitor):
+        headers = {"Retry-After": "15"}
+        return HttpResponse(TOO_MANY, "text/plain", 429, headers=headers)
     response = StreamingHttpResponse(
-        stream(run_id, seq), content_type="text/event-stream"
+        stream(run_id, seq, visitor), content_type="text/event-stream"
     )
-    response["Cache-Control"] = "no-store, no-transform"
+    response["Cache-Control"] = "no-cache, no-transform"
     # Named, so that GZipMiddleware leaves the stream alone; for nginx the second one.
     response["Content-Encoding"] = "identity"
     response["X-Accel-Buffering"] = "no"
@@ -132,35 +113,33 @@ async def events(
 @require_safe
 def file(request: HttpRequest, run_id: UUID, name: str) -> HttpResponse:
     """A picture or download that the run's row lists."""
-    return file_response(get_object_or_404(Run, pk=run_id), name)
+    return file_response(any_run(run_id), name)
 
 
 @require_POST
 def cancel(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Stop the run and show its page."""
-    run, visitor = get_object_or_404(Run, pk=run_id), visitor_of(request)
-    if not services.owns(run, visitor):
-        return HttpResponseForbidden("Only who started a run can cancel it.")
-    services.cancel(run, visitor)
+    run = own_run(request, run_id)
+    services.cancel(run, visitor_of(request))
     return redirect(run)
 
 
-@require_POST
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """Remove the run and go to where another one can be started."""
-    run, visitor = get_object_or_404(Run, pk=run_id), visitor_of(request)
-    if not services.owns(run, visitor):
-        return HttpResponseForbidden("Only who started a run can delete it.")
-    services.delete(run, visitor)
+    """Ask whether it is meant; then remove the run and go to where the next starts."""
+    run = own_run(request, run_id)
+    if request.method != "POST":
+        context = pages.run_context(request, run)
+        return render(request, "runs/delete.html", context)
+    services.delete(run, visitor_of(request))
     return redirect("runs:new", slug=run.paper, demo=run.demo)
 
 
 @require_POST
 def pin(request: HttpRequest, run_id: UUID) -> HttpResponse:
     """Keep the result for good (`keep=1`), or no longer."""
-    run, visitor = get_object_or_404(Run, pk=run_id), visitor_of(request)
-    if not services.owns(run, visitor):
-        return HttpResponseForbidden("Only who started a run can keep it.")
+    run = own_run(request, run_id)
     services.keep(run, request.POST.get("keep") == "1")
     return redirect(run)
 
@@ -169,15 +148,4 @@ def pin(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits and works, without anybody's pictures; own runs are links."""
-    visitor = visitor_of(request)
-    own = set(
-        Run.objects.filter(tickets__visitor=visitor.id, state__in=UNFINISHED)
-        .values_list("pk", flat=True)
-    )
-    working = Run.objects.filter(state__in=[State.RUNNING, State.CANCELLING])
-    mine = Run.objects.filter(tickets__visitor=visitor.id).distinct()
-    return render(request, "runs/queue.html", {
-        "working": [(run, run.pk in own) for run in working.order_by("started")],
-        "waiting": [(run, run.pk in own) for run in waiting()],
-        "mine": mine.order_by("-created")[:20],
-    })
+    return render(request, "runs/queue.html", board(visitor_of(request)))

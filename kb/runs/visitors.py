@@ -10,13 +10,18 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
+from kb.gate.address import address_of, neighbourhood
+
 COOKIE = "visitor"
 YEAR = 365 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """`id` owns runs and takes turns; `address` is a keyed hash of the IP address."""
+    """`id` owns runs and takes turns; `address` is a keyed hash of where it comes from.
+
+    Whoever drops the cookie is somebody else by `id`, and the same by `address`.
+    """
 
     id: str
     address: str
@@ -29,8 +34,8 @@ class Visitor:
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """The visitor behind a request; a cookie we did not sign counts for nothing."""
-    ip = request.META.get("REMOTE_ADDR", "")
-    address = salted_hmac("kb.runs.address", ip).hexdigest()[:32]
+    place = neighbourhood(address_of(request))
+    address = salted_hmac("kb.runs.address", place).hexdigest()[:32]
     try:
         own = request.get_signed_cookie(COOKIE, default="")
     except signing.BadSignature:

@@ -11,12 +11,13 @@ from typing import ClassVar
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from PIL import Image
 
 from demos import specs
 from demos.results import Artifact, Progress, Result
 from kb.catalogue.golden import GoldenCase
-from kb.runs import orders, pages, services, views
+from kb.runs import examples, orders, pages, services, stamped
 from kb.runs.models import Run
 from kb.runs.visitors import Visitor
 from tests.services import postgres_server, redis_server  # noqa: F401
@@ -48,10 +49,18 @@ class Library:
         return self.papers.get(slug)
 
 
+@pytest.fixture
+def ann() -> Client:
+    """A browser that has seen a form, and so has its cookie."""
+    client = Client()
+    client.get("/papers/mae/run/reconstruction/")
+    return client
+
+
 @pytest.fixture(autouse=True)
 def small_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same few papers, whatever is in the repository."""
-    for module in (orders, pages, views):
+    for module in (orders, pages, examples, stamped):
         monkeypatch.setattr(module, "library", Library)
 
 
@@ -96,11 +105,14 @@ EVE = Visitor("cookie:eve", "c")
 def submit(settings) -> Callable[..., Run]:
     """Submit a run as the site does; the seed makes runs different."""
 
-    def make(visitor: Visitor = ANN, seed: int = 0, key: str | None = None) -> Run:
+    def make(
+        visitor: Visitor = ANN, seed: int = 0, key: str | None = None,
+        patience: int | None = None,
+    ) -> Run:
         demo = specs.DEMOS["reconstruction"]
         options = specs.check_options(demo, {"seed": seed})
         order = orders.Order(
-            Run().pk, demo.name, "mae", options, ["picture.png"], key
+            Run().pk, demo.name, "mae", options, ["picture.png"], key, patience
         )
         order.folder.mkdir(parents=True)
         (order.folder / "picture.png").write_bytes(png())

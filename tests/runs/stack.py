@@ -31,7 +31,7 @@ class Stack:
         paths = [str(FAKE_DEMOS), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.env = {
             **os.environ, "KB_VAR_DIR": str(var), "OMP_NUM_THREADS": "1",
-            "KB_RUN_HEARTBEAT_SECONDS": "2", "KB_RUN_SWEEP_SECONDS": "1",
+            "KB_RUN_HEARTBEAT_SECONDS": "2",
             "PYTHONPATH": os.pathsep.join(paths), **environment,
         }
         self.processes: list[subprocess.Popen] = []
@@ -41,29 +41,37 @@ class Stack:
         """Run a Python program of the repository to its end."""
         subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self.env, check=True)
 
-    def start(self, *arguments: str, log: str) -> subprocess.Popen:
-        """Start a Python module in a process group of its own."""
+    def start(self, *arguments: str, log: str, **more: str) -> subprocess.Popen:
+        """Start a Python module in a process group of its own.
+
+        more: environment variables for it alone.
+        """
         with (self.var / log).open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=ROOT, env=self.env,
+                [sys.executable, "-m", *arguments], cwd=ROOT, env=self.env | more,
                 stdout=output, stderr=output, start_new_session=True,
             )
         self.processes.append(process)
         return process
 
-    def start_web(self) -> None:
+    def start_web(self) -> subprocess.Popen:
         """Start the web server and wait until it answers."""
-        self.start(
+        server = self.start(
             "uvicorn", "kb.asgi:application", "--port", str(self.port),
             "--log-level", "warning", log="web.log",
         )
-        wait_until(lambda: listens(self.port), 30, "the web server")
+        wait_until(lambda: listens(self.port), 60, "the web server")
+        return server
 
-    def start_worker(self) -> subprocess.Popen:
-        """Start a worker with the beat inside, as the site does."""
+    def start_worker(self, real: bool = False) -> subprocess.Popen:
+        """Start a worker as the site does.
+
+        real: with the demos themselves, not with those that only count.
+        """
+        more = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")} if real else {}
         return self.start(
-            "celery", "-A", "kb", "worker", "-B", "--without-mingle",
-            "--without-gossip", "-n", f"{secrets.token_hex(3)}@test", log="worker.log",
+            "celery", "-A", "kb", "worker", "--without-mingle", "--without-gossip",
+            "-n", f"{secrets.token_hex(3)}@test", log="worker.log", **more,
         )
 
     def kill(self, process: subprocess.Popen) -> None:
@@ -133,11 +141,13 @@ class Stack:
         connection.close()
 
 
-def form(**fields: str) -> tuple[bytes, str]:
+def form(
+    colour: tuple[int, int, int] = (10, 200, 30), **fields: str
+) -> tuple[bytes, str]:
     """A multipart form with these fields and a picture; body and content type."""
     boundary = secrets.token_hex(8)
     file = io.BytesIO()
-    Image.new("RGB", (32, 32), (10, 200, 30)).save(file, "PNG")
+    Image.new("RGB", (32, 32), colour).save(file, "PNG")
     lines = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 import uuid
-from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from demos.results import Artifact, Cancelled, Progress
+from kb.runs import perform as performing
 from kb.runs import queue, services
-from kb.runs import sweep as sweeping
 from kb.runs.files import file_response
 from kb.runs.lifecycle import append, move
 from kb.runs.models import Event, Run, State
-from kb.runs.perform import TimeUp, perform, time_limit
-from tests.runs.conftest import ANN, BOB, quick_demo
+from kb.runs.perform import perform
+from tests.runs.attempts import claimed
+from tests.runs.conftest import ANN, quick_demo
 
 pytestmark = pytest.mark.django_db
 
 
 def states(run: Run) -> list[str]:
     return [e.data["state"] for e in run.events.filter(kind="state")]
-
-
-def claimed() -> Run:
-    run = queue.claim_next()
-    assert run is not None
-    return run
-
-
-def silence(run: Run) -> None:
-    """As if the worker had not been heard of for long."""
-    Run.objects.filter(pk=run.pk).update(heartbeat=timezone.now() - timedelta(hours=1))
 
 
 def test_a_run_goes_from_queued_over_running_to_done(submit):
@@ -172,60 +162,6 @@ def test_a_cancelled_run_is_not_cancelled_twice_over_a_done_one(submit):
     assert run.state == State.DONE
 
 
-def test_a_silent_worker_loses_its_run_to_the_next_attempt(submit):
-    run = submit()
-    first = claimed()
-    silence(run)
-    sweeping.recover()
-    second = claimed()
-    assert (second.pk, second.attempts) == (run.pk, 2)
-    perform(first, quick_demo)  # the first one wakes up again
-    run.refresh_from_db()
-    assert run.state == State.RUNNING
-    perform(second, quick_demo)
-    run.refresh_from_db()
-    assert run.state == State.DONE
-    assert run.attempt == second.attempt
-
-
-def test_after_three_lost_workers_a_run_fails_with_a_reason(submit, settings):
-    run = submit()
-    for _ in range(settings.RUN_MAX_ATTEMPTS):
-        claimed()
-        silence(run)
-        sweeping.recover()
-    run.refresh_from_db()
-    assert run.state == State.FAILED
-    assert run.error_code == "worker_lost"
-    assert "3 times" in run.error
-
-
-def test_a_cancelling_run_whose_worker_died_ends_as_cancelled(submit):
-    run = submit()
-    claimed()
-    services.cancel(run, ANN)
-    silence(run)
-    sweeping.recover()
-    run.refresh_from_db()
-    assert run.state == State.CANCELLED
-
-
-def test_a_worker_that_is_heard_keeps_its_run(submit):
-    run = submit()
-    claimed()
-    sweeping.recover()
-    run.refresh_from_db()
-    assert run.state == State.RUNNING
-
-
-def test_the_sweep_wakes_workers_for_runs_whose_message_was_lost(submit, monkeypatch):
-    run = submit()
-    sent: list[uuid.UUID] = []
-    monkeypatch.setattr(sweeping, "wake_worker", sent.append)
-    sweeping.sweep()
-    assert sent == [run.pk]
-
-
 def test_a_broken_demo_fails_in_words_and_shows_no_trace(submit):
     run = submit()
 
@@ -236,6 +172,32 @@ def test_a_broken_demo_fails_in_words_and_shows_no_trace(submit):
     run.refresh_from_db()
     assert (run.state, run.error_code) == (State.FAILED, "internal")
     assert "secret" not in run.error
+
+
+def test_a_full_disk_is_named_and_not_blamed_on_the_demo(submit):
+    run = submit()
+
+    def on_a_full_disk(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    perform(claimed(), on_a_full_disk)
+    run.refresh_from_db()
+    assert (run.state, run.error_code) == (State.FAILED, "no_disk")
+    assert "disk was full" in run.error
+
+
+def test_a_disk_without_room_for_the_attempt_itself_is_named_as_well(submit, monkeypatch):
+    run = submit()
+
+    def full(*args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    attempt = claimed()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", full)
+        perform(attempt, quick_demo)
+    run.refresh_from_db()
+    assert (run.state, run.error_code) == (State.FAILED, "no_disk")
 
 
 def test_a_refusal_of_the_demo_reaches_the_visitor(submit):
@@ -249,20 +211,23 @@ def test_a_refusal_of_the_demo_reaches_the_visitor(submit):
     assert (run.error_code, "at most 0.95" in run.error) == ("refused", True)
 
 
-def test_a_demo_that_never_reports_is_stopped_by_the_clock():
-    with pytest.raises(TimeUp), time_limit(1):
-        time.sleep(5)
-
-
-def test_time_up_ends_the_run_with_the_limit_named(submit):
+def test_a_run_deleted_while_it_works_leaves_no_files(submit, own_folder):
     run = submit()
 
-    def slow(*args):
-        raise TimeUp
+    def long(demo, paper, images, options, out, report):
+        services.delete(run, ANN)
+        (out / "late.png").write_bytes(b"pixels")
 
-    perform(claimed(), slow)
-    run.refresh_from_db()
-    assert (run.error_code, "90 s" in run.error) == ("time_limit", True)
+    perform(claimed(), long)
+    assert list(own_folder.iterdir()) == []
+
+
+def test_the_first_run_of_a_kind_in_a_process_counts_as_a_cold_start(submit, monkeypatch):
+    monkeypatch.setattr(performing, "_met", set())
+    for seed in (1, 2):
+        submit(seed=seed)
+        perform(claimed(), quick_demo)
+    assert list(Run.objects.order_by("created").values_list("cold", flat=True)) == [True, False]
 
 
 def test_deleting_a_working_run_stops_it_without_a_trace(submit):
@@ -299,30 +264,3 @@ def test_events_are_numbered_without_gaps(submit):
 def test_cancelled_is_what_the_demos_raise():
     assert issubclass(Cancelled, Exception)
     assert not issubclass(Cancelled, ValueError)  # perform tells the two apart
-
-
-def test_old_results_expire_with_their_files_and_pinned_ones_stay(submit):
-    old, kept = submit(ANN, 1), submit(BOB, 2)
-    for _ in range(2):
-        perform(claimed(), quick_demo)
-    services.keep(kept, True)
-    Run.objects.update(finished=timezone.now() - timedelta(days=8))
-    sweeping.expire()
-    old.refresh_from_db()
-    kept.refresh_from_db()
-    assert (old.state, old.result, old.images) == (State.EXPIRED, None, [])
-    assert not old.folder.exists()
-    assert kept.state == State.DONE
-    assert kept.folder.exists()
-
-
-def test_folders_that_no_row_stands_for_are_removed(submit, own_folder, monkeypatch):
-    run = submit()
-    orphan, foreign = own_folder / str(uuid.uuid4()), own_folder / "notes"
-    orphan.mkdir()
-    foreign.mkdir()
-    monkeypatch.setattr(sweeping, "ORPHAN_SECONDS", -1)
-    sweeping.remove_orphans()
-    assert not orphan.exists()
-    assert foreign.exists()
-    assert run.folder.exists()

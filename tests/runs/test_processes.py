@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(site: Stack, record_propert
     run = site.wait_for(run_id, "done", seconds=60)
     record_property("seconds_from_restart_to_done", time.monotonic() - began)
     assert run["attempts"] == 2
-    assert run["result"]["numbers"] == {"steps": 60}
+    assert run["result"]["numbers"]["steps"] == 60
 
 
 @both
@@ -122,10 +123,19 @@ def test_events_arrive_while_the_run_goes_on_and_replay_from_an_id(stack: Stack)
     )
     assert last - first > 1  # a buffered stream would bring them all at once
     stored = [event for _, event in arrived if "id" in event]
-    assert [int(event["id"]) for event in stored] == list(range(1, len(stored) + 1))
-    replayed = [event for _, event in stack.stream(run_id, after=3) if "id" in event]
-    assert replayed == stored[3:]
+    # Reports that wait together go out as one, so numbers may be left out, points not.
+    ids = [int(event["id"]) for event in stored]
+    assert ids == sorted(set(ids))
+    assert steps_told(stored) == list(range(41))
+    replayed = [event for _, event in stack.stream(run_id, after=ids[3]) if "id" in event]
+    assert steps_told(replayed) == steps_told(stored[4:])
     stack.kill(worker)
+
+
+def steps_told(events: list[dict]) -> list[int]:
+    """The steps of the curve that these events carry."""
+    told = [json.loads(event["data"]) for event in events if event["event"] == "progress"]
+    return [step for data in told for step, _ in data["series"].get("loss", [])]
 
 
 def test_neither_web_server_nor_worker_parent_has_torch_loaded(stack: Stack):

@@ -98,6 +98,18 @@ def test_who_comes_back_to_a_shared_run_waits_for_it_again(submit):
     assert state(run) == State.QUEUED
 
 
+def test_a_shared_run_lives_as_long_as_the_most_patient_wants(submit):
+    run = submit(ANN, 1, patience=60)
+    first = run.deadline
+    assert run.patience == 60
+    submit(BOB, 1, patience=30)
+    assert Run.objects.get().deadline == first
+    submit(BOB, 1, patience=90)
+    assert Run.objects.get().deadline > first
+    submit(EVE, 1)
+    assert Run.objects.get().deadline is None
+
+
 def test_only_who_asked_for_a_run_owns_it(submit):
     run = submit(ANN, 1)
     submit(BOB, 1)

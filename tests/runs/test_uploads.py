@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import json
+import re
+import shutil
 import struct
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
+from demos.intake.sandbox import BROKEN, SANDBOX, Busy
 from demos.specs import MAX_BYTES, MAX_PIXELS
+from kb.runs import uploads
 from kb.runs.models import Run
-from kb.runs.uploads import BodyLimit
+from tests.uploads.forms import FIELDS, FORMS
 
 pytestmark = pytest.mark.django_db
 
@@ -132,7 +135,7 @@ def test_a_long_strip_is_stored_as_it_is():
 
 REFUSALS: dict[str, tuple[Callable[[], bytes], int, str, str]] = {
     "empty": (lambda: b"", 400, "empty", "empty"),
-    "html": (lambda: b"<html><script>alert(1)</script></html>", 415, "not_an_image", ""),
+    "html": (lambda: b"<html><script>alert(1)</script></html>", 415, "unsupported", "Save the picture itself"),
     "svg": (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "unsupported", "SVG"),
     "random": (lambda: bytes(range(256)) * 40, 415, "not_an_image", ""),
     "truncated": (
@@ -154,40 +157,65 @@ def test_what_cannot_be_used_is_refused_with_a_reason(name, own_folder):
     assert words in message
 
 
-def test_a_bomb_is_refused_from_its_header(own_folder, monkeypatch):
-    def decoded(*args):
-        pytest.fail("pixels were decoded")
-
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
-    assert refused(header_only(20000, 20000), own_folder)[0] == 413
-
-
-def ask(chunks: list[bytes], declared: int | None) -> tuple[int, int]:
-    """Send a body through BodyLimit; the status and how many chunks were read."""
-    read, sent = [], []
-
-    async def receive() -> dict:
-        read.append(1)
-        body = chunks[len(read) - 1]
-        return {"type": "http.request", "body": body, "more_body": True}
-
-    async def send_on(message: dict) -> None:
-        sent.append(message)
-
-    async def application(scope, receive, send) -> None:
-        while True:
-            await receive()
-
-    headers = [] if declared is None else [(b"content-length", b"%d" % declared)]
-    scope = {"type": "http", "path": "/api/runs/", "headers": headers}
-    asyncio.run(BodyLimit(application, limit=1000)(scope, receive, send_on))
-    assert json.loads(sent[1]["body"])["error"]["code"] == "too_large"
-    return sent[0]["status"], len(read)
+def test_the_same_file_again_is_not_decoded_again(own_folder, monkeypatch):
+    data = encoded(RGB.resize((70, 50)))
+    first = stored(data).tobytes()
+    again = {"demo": "attention", "paper": "mae", "image": SimpleUploadedFile("b.png", data)}
+    with monkeypatch.context() as patch:
+        patch.setattr(SANDBOX, "decode", lambda *files: pytest.fail("decoded again"))
+        run_id = Client().post("/api/runs/", again).json()["id"]
+    run = Run.objects.get(pk=run_id)
+    path = run.folder / run.images[0]
+    assert Image.open(path).tobytes() == first
+    for folder in own_folder.iterdir():
+        shutil.rmtree(folder)
+    Run.objects.all().delete()
+    assert stored(data).tobytes() == first
 
 
-def test_a_body_that_announces_too_much_is_not_read_at_all():
-    assert ask([b"x" * 600] * 9, declared=5400) == (413, 0)
+def test_other_bytes_of_the_same_pixels_are_the_same_run():
+    first, again = (send(encoded(RGB.resize((70, 50)), format)) for format in ("PNG", "BMP"))
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
 
 
-def test_a_body_that_grows_too_large_is_read_no_further_than_the_cap():
-    assert ask([b"x" * 600] * 9, declared=None) == (413, 2)
+def test_a_large_photo_is_stored_at_the_size_that_demos_look_at():
+    assert stored(encoded(RGB.resize((4000, 3000)), "JPEG")).size == (1181, 886)
+
+
+def test_only_so_many_files_are_remembered(monkeypatch):
+    monkeypatch.setattr(uploads, "KNOWN", OrderedDict())
+    monkeypatch.setattr(uploads, "MOST_KNOWN", 2)
+    for n in range(4):
+        stored(encoded(RGB.resize((30, 30 + n))))
+        Run.objects.all().delete()
+    assert len(uploads.KNOWN) == 2
+
+
+def test_when_too_many_wait_the_answer_says_when_to_come_back(monkeypatch):
+    def decode(*files):
+        raise Busy
+
+    monkeypatch.setattr(SANDBOX, "decode", decode)
+    answer = send(encoded(RGB.resize((33, 32))))
+    assert (answer.status_code, answer["Retry-After"]) == (429, "10")
+    assert answer.json()["error"]["code"] == "busy"
+
+
+def test_a_decoder_that_dies_is_a_400_and_leaves_nothing(own_folder, monkeypatch):
+    monkeypatch.setattr(SANDBOX, "decode", lambda *files: BROKEN)
+    status, code, message = refused(encoded(RGB.resize((33, 33))), own_folder)
+    assert (status, code) == (400, "undecodable")
+    assert "save it as JPEG or PNG" in message
+
+
+@pytest.mark.parametrize("form", FORMS, ids=[form.name for form in FORMS])
+def test_no_name_and_no_form_does_harm(form, own_folder, settings):
+    settings.FILE_UPLOAD_TEMP_DIR = own_folder.parent
+    client = Client(raise_request_exception=False)
+    data = form.body(FIELDS)
+    answer = client.generic("POST", "/api/runs/", data, form.kind)
+    assert answer.status_code < 500
+    assert (answer.status_code == 201) == (form.taken or form.length is not None), answer.content
+    written = [path for path in own_folder.parent.rglob("*") if path.is_file()]
+    assert len(written) == Run.objects.count()
+    assert all(re.fullmatch(r"[0-9a-f]{16}\.png", path.name) for path in written)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from demos.images import read
+from demos.intake.images import read
+from demos.results import Result
 from kb.runs import pages, queue
 from kb.runs.models import Run, State
 from kb.runs.perform import perform
@@ -17,14 +20,6 @@ from tests.runs.conftest import quick_demo
 
 pytestmark = pytest.mark.django_db
 FORM = "/papers/mae/run/reconstruction/"
-
-
-@pytest.fixture
-def ann() -> Client:
-    """A browser that has seen the form, and so has its cookie."""
-    client = Client()
-    client.get(FORM)
-    return client
 
 
 def sent(client: Client, upload, **fields: object) -> Run:
@@ -156,7 +151,8 @@ def test_cancel_and_delete_are_for_the_owner_alone(ann, upload):
     for name in ("cancel", "delete", "pin"):
         url = reverse(f"runs:{name}", args=[run.pk])
         assert stranger.post(url).status_code == 403
-        assert ann.get(url).status_code == 405
+    for name in ("cancel", "pin"):
+        assert ann.get(reverse(f"runs:{name}", args=[run.pk])).status_code == 405
     ann.post(reverse("runs:cancel", args=[run.pk]))
     assert Run.objects.get().state == State.CANCELLED
     ann.post(reverse("runs:delete", args=[run.pk]))
@@ -266,3 +262,32 @@ def test_a_table_whose_file_is_gone_leaves_the_page_whole(ann):
     finish()
     (Run.objects.get().out / "cases.json").unlink()
     assert ann.get(address).status_code == 200
+
+
+def checked(demo, paper, images, options, out, report) -> Result:
+    """Two cases of three agree."""
+    made = quick_demo(demo, paper, images, options, out, report)
+    rows = [["a_case", "equal"], ["<far>", "DIFFERS: 2 of 3 numbers"], ["last", "equal"]]
+    (out / "cases.json").write_text(json.dumps({"columns": ["case", "outcome"], "rows": rows}))
+    return replace(made, numbers={"cases": 3, "equal": 2})
+
+
+def test_the_first_thing_said_of_a_check_is_its_verdict(ann):
+    address = ann.post(CHECK)["Location"]
+    perform(queue.claim_next(), checked)
+    page = ann.get(address).content.decode()
+    said = "2 of 3 cases agree with the stored answers. Not &lt;far&gt;."
+    state = page.partition('role="status" data-final>')[2].partition("</p>")[0]
+    assert said in state
+    assert "Done." not in state
+    assert said in ann.get(f"{address}page.html").content.decode()
+    Run.objects.update(state="expired")
+    assert said not in ann.get(address).content.decode()
+
+
+def test_a_single_picture_is_asked_for_once_and_several_are_a_group(ann):
+    one, two = (
+        ann.get(f"/papers/mae/run/{demo}/").content.decode() for demo in ("attention", "correspondences")
+    )
+    assert re.findall(r"<legend>(.*)</legend>", one) == ["Options"]
+    assert re.findall(r"<legend>(.*)</legend>", two)[0] == "Pictures"
