@@ -1,11 +1,14 @@
 """How well search finds and how long it takes, its engines side by side.
 
     python benchmarks/search.py --judged DIR --engine NAME [--json]
-    python benchmarks/search.py --papers DIR [--size N …] [--engines NAME …] [--json]
+    python benchmarks/search.py --papers DIR [--size N …] [--engines NAME …]
+                                [--builds DIR] [--json]
 
 --judged: docs, queries and qrels (`NAME.jsonl.gz`) in DIR, through our query language
 and ranking. --papers: docs alone; queries are drawn from them with a fixed seed, and
-answered by /api/search/ with all its middleware, the engines in turns.
+answered by /api/search/ with all its middleware (Django's test client, no network),
+the engines in turns. `bare` is the engine alone: its last request of each answer
+again, for the first page and nothing else. --builds keeps the indexes for later runs.
 Rows: docs {id, title, text}, queries {id, text}, qrels {q, d, rel}.
 """
 
@@ -20,7 +23,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,12 +40,11 @@ from benchmarks.search_figures import (  # noqa: E402
     times,
 )
 from benchmarks.search_queries import drawn, known_items  # noqa: E402
-from kb.search import generations, service  # noqa: E402
+from benchmarks.search_site import Site, answer_from, build  # noqa: E402
+from kb.search import service  # noqa: E402
 from kb.search.documents import Document  # noqa: E402
-from kb.search.entries import entry  # noqa: E402
-from kb.search.generations import Generation  # noqa: E402
+from kb.search.engine import ENGINES  # noqa: E402
 
-ENGINES = ("whoosh", "fts5", "tantivy")
 QUERIES, KNOWN_ITEMS = 40, 200  # of each kind; titles asked for
 
 
@@ -72,30 +73,10 @@ def set_up(var: Path) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """Stands where the site's own index stands, and answers from another."""
-
-    current: Generation
-
-    def generation(self) -> Generation:
-        return self.current
-
-
-def answer_from(index: Generation) -> None:
-    service.live_index = lambda: Shelf(index)  # type: ignore
-
-
-def build(documents: list[Document], engine: str, var: Path) -> Generation:
-    root = var / f"{engine}-{len(documents)}"
-    with generations.writer_lock(root):
-        return generations.write(root, documents, engine)
-
-
 def judged(folder: Path, engine: str, var: Path) -> dict[str, float]:
     """Quality over all queries that have a relevant document, and times of a page."""
     documents = [document(row) for row in rows(folder / "docs.jsonl.gz")]
-    answer_from(build(documents, engine, var))
+    answer_from(build(documents, engine, var / "judged"))
     gains: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows(folder / "qrels.jsonl.gz"):
         gains[row["q"]][row["d"]] = row["rel"]
@@ -126,52 +107,20 @@ def first(text: str, count: int) -> list[str]:
 
 
 def side_by_side(
-    documents: list[Document], engines: list[str], var: Path
+    documents: list[Document], engines: list[str], builds: Path
 ) -> list[dict[str, Any]]:
     """One row for each engine over the same documents and queries."""
-    for each in documents:  # the caches of analysis are warm for every engine
-        entry(each)
-    sites = [Site(documents, engine, var) for engine in engines]
-    for kind, texts in drawn(documents, QUERIES).items():
-        ms: dict[str, list[float]] = defaultdict(list)
+    sites = [Site(documents, engine, builds) for engine in engines]
+    known = sites[0].index.lexicon.frequency
+    for kind, texts in drawn(documents, known, QUERIES).items():
         for text in ["warm up", *texts]:
             for site in sites:
-                ms[site.row["engine"]].append(site.ask(text)[1])
-        for site in sites:
-            site.row[kind] = times(ms[site.row["engine"]][1:])
+                site.time(kind, text)
     asked = known_items(documents, KNOWN_ITEMS)
     for site in sites:
-        ranks = [reciprocal_rank(site.ask(text)[0], id) for text, id in asked]
+        ranks = [reciprocal_rank(site.ask(text), id) for text, id in asked]
         site.row["mrr10"] = round(mean(ranks), 3)
-    return [site.row for site in sites]
-
-
-class Site:
-    """The site over one engine's index; `row` says what building it took."""
-
-    def __init__(self, documents: list[Document], engine: str, var: Path) -> None:
-        from django.test import Client
-
-        started = time.perf_counter()
-        self.index = build(documents, engine, var)
-        seconds = time.perf_counter() - started
-        # The engine's own; documents and words, which all engines share, are JSON.
-        files = (f for f in self.index.folder.iterdir() if f.suffix != ".json")
-        size = sum(file.stat().st_size for file in files)
-        self.client = Client()
-        self.row: dict[str, Any] = {
-            "docs": len(documents), "engine": engine, "build_s": round(seconds, 1),
-            "mb": round(size / 1e6, 1), "cut": 0,
-        }
-
-    def ask(self, text: str) -> tuple[list[str], float]:
-        """The slugs of the first page, and milliseconds. Counts answers cut short."""
-        answer_from(self.index)
-        started = time.perf_counter()
-        answer = self.client.get("/api/search/", {"q": text}).json()
-        ms = (time.perf_counter() - started) * 1e3
-        self.row["cut"] += "was stopped" in answer["query"]["understood"]
-        return [hit["slug"] for hit in answer["results"]], ms
+    return [site.row | site.times() for site in sites]
 
 
 def table(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -196,6 +145,7 @@ def main() -> None:
     parser.add_argument("--engine", default="whoosh", choices=ENGINES)
     parser.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
     parser.add_argument("--size", nargs="+", type=int, default=[1000])
+    parser.add_argument("--builds", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -207,9 +157,10 @@ def main() -> None:
             print(json.dumps(quality) if args.json else line)
             return
         found = []
+        builds = args.builds or var / "builds"
         for size in args.size:
             read = islice(rows(args.papers / "docs.jsonl.gz"), size)
-            found += side_by_side([document(row) for row in read], args.engines, var)
+            found += side_by_side([document(row) for row in read], args.engines, builds)
         print(json.dumps(found, indent=1) if args.json else "\n".join(table(found)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
+from collections.abc import Container
 
 from kb.search import analysis
 from kb.search.documents import Document
@@ -28,10 +29,14 @@ def slip(word: str, chance: random.Random) -> str:
     return word[:at] + middle + word[at + 2 :]
 
 
-def drawn(documents: list[Document], count: int) -> dict[str, list[str]]:
-    """Queries by kind, from the words of the documents; always the same."""
+def drawn(
+    documents: list[Document], known: Container[str], count: int
+) -> dict[str, list[str]]:
+    """Queries by kind, from the words of the documents; always the same.
+
+    known: all their words, so that a typo is none of them.
+    """
     chance = random.Random(len(documents))
-    vocabulary = {w for d in documents for w in telling(f"{d.heading} {d.body}")}
     made: dict[str, list[str]] = defaultdict(list)
     while len(made["field"]) < count:
         one = chance.choice(documents)
@@ -39,7 +44,7 @@ def drawn(documents: list[Document], count: int) -> dict[str, list[str]]:
         pairs = re.findall(r"(?=\b([a-z]{4,} [a-z]{4,})\b)", one.body)
         long = [word for word in words if len(word) > 6]
         wrong = slip(chance.choice(long), chance) if long else ""
-        if len(words) < 3 or not pairs or not wrong or wrong in vocabulary:
+        if len(words) < 3 or not pairs or not wrong or wrong in known:
             continue
         made["one word"].append(chance.choice(words))
         made["several words"].append(" ".join(chance.sample(words, 3)))

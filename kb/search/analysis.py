@@ -16,11 +16,11 @@ from functools import lru_cache
 import Stemmer
 
 # Part of the index's hash: raise it whenever the terms of a text change.
-VERSION = 3
+VERSION = 4
 
 COMMON = """a about after all also an and any are as at be because been but by can do
-does et al for from had has have how i if in into is it its itself just may more most
-no not of on or our over really should so such than that the their them themselves
+does et al for from had has have how i if in into is it its itself just may me more most
+my no not of on or our over really should so such than that the their them themselves
 then there these they this to under vs was we were what when where which while who why
 will with would you"""
 STOP_WORDS = frozenset(COMMON.split())

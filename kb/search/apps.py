@@ -5,3 +5,6 @@ class SearchConfig(AppConfig):
     """The only place that knows an engine."""
 
     name = "kb.search"
+
+    def ready(self) -> None:
+        from kb.search import checks  # noqa: F401  registers itself

@@ -1,4 +1,5 @@
-"""What is searched: papers, sections, questions, drawings, symbols, equations.
+"""What is searched: papers with their sections, questions, drawings, symbols and
+equations, the concepts they share, the numbers they report and the demos they offer.
 
 A document knows the exact place that it stands for, so that a hit opens there.
 """
@@ -8,10 +9,11 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kb.search import formula
+from kb.catalogue.letters import atoms
+from kb.search import demos, formula, ideas, numbers
+from kb.search.place import KINDS, Document, inside
 
 if TYPE_CHECKING:
     from kb.catalogue.code import Module, Symbol
@@ -22,44 +24,30 @@ if TYPE_CHECKING:
     from kb.catalogue.questions import Question
     from kb.catalogue.sink import Drawing, Equation
 
-KINDS = ("paper", "section", "symbol", "equation")
+__all__ = ["KINDS", "Document", "documents", "formula_words", "of_paper"]
+
 # Front matter and references: found, but rarely what is looked for. Questions are
 # places of their own, so their section repeats them.
-MINOR_SECTIONS = frozenset({"sources", "results", "recipe", "questions"})
+MINOR_SECTIONS = {"sources": 0.3, "results": 0.8, "recipe": 0.8, "questions": 0.8}
 
 # "mae diagram" means its drawing.
 DRAWING_WORDS = ("drawing", "figure", "diagram")
 
 
-@dataclass(frozen=True)
-class Document:
-    """One place that can be found."""
-
-    id: str                       # "mae", "mae#key-idea"
-    kind: str                     # one of KINDS
-    slug: str
-    anchor: str                   # fragment of the page, "" for the paper itself
-    title: str                    # as a hit shows it
-    section: str                  # where it stands on the page
-    heading: str                  # the words of its own title
-    body: str                     # what it says; snippets are cut from it
-    names: tuple[str, ...] = ()   # a query that is one of these means this place
-    symbols: tuple[str, ...] = () # identifiers defined here
-    code: str = ""
-    formula: str = ""             # LaTeX and the words of its symbols
-    paper: tuple[str, ...] = ()   # the paper's names
-    part: str = ""
-    family: str = ""
-    year: int = 0
-    authors: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    has: tuple[str, ...] = ()     # "demo", "code", "golden"
-    hint: float = 1.0             # factor on the engine's score
+# Against what a paper's golden cases were computed, by whether any case is from code
+# of others and whether any is derived.
+CHECKED = {
+    (True, False): "code", (True, True): "mixed", (False, True): "formulas",
+    (False, False): "",
+}
 
 
 def documents(library: Library) -> list[Document]:
     """Every document of the library, in its order; ids are unique."""
-    found = (d for paper in library.papers.values() for d in of_paper(paper))
+    found = [d for paper in library.papers.values() for d in of_paper(paper)]
+    wholes = {each.slug: each for each in found if each.kind == "paper"}
+    found += [*ideas.documents(library), *numbers.documents(wholes)]
+    found += demos.documents(library, wholes)
     return list({document.id: document for document in found}.values())
 
 
@@ -96,33 +84,30 @@ def _paper(paper: Paper) -> Document:
         names=tuple(filter(None, [*names, paper.title, paper.arxiv])), paper=names,
         part=paper.part, family=paper.family, year=paper.year or 0,
         authors=tuple(paper.authors), tags=tuple(paper.tags),
-        has=tuple(name for name, things in has.items() if things), hint=1.1,
+        has=tuple(name for name, things in has.items() if things),
+        checked=_checked(paper), hint=1.1,
     )
 
 
-def _inside(whole: Document, kind: str, anchor: str, **own: Any) -> Document:
-    """A place on the paper's page: the paper's facets with contents of its own."""
-    empty: dict[str, Any] = {"names": (), "symbols": (), "hint": 1.0}
-    return replace(
-        whole, kind=kind, anchor=anchor,
-        **({"id": f"{whole.slug}#{anchor}"} | empty | own),
-    )
+def _checked(paper: Paper) -> str:
+    by_code = [bool(case.repository) for case in paper.golden]
+    return CHECKED[any(by_code), not all(by_code)]
 
 
 def _section(whole: Document, section: Section) -> Document:
     short = whole.paper[0]
-    return _inside(
+    return inside(
         whole, "section", section.id, title=f"{short}: {section.title}",
         section=section.title, heading=section.title, body=section.text,
         names=(f"{short} {section.title}",),
-        hint=0.8 if section.id in MINOR_SECTIONS else 1.0,
+        hint=MINOR_SECTIONS.get(section.id, 1.0),
     )
 
 
 def _question(whole: Document, question: Question, section: str) -> Document:
     """A section of its own: who asks the same opens the page at the answer."""
     short = whole.paper[0]
-    return _inside(
+    return inside(
         whole, "section", question.id, title=f"{short}: {question.title}",
         section=section, heading=question.title, body=question.text,
         names=(question.title,),
@@ -133,8 +118,8 @@ def _drawing(whole: Document, drawing: Drawing, section: str) -> Document:
     """Found by what it shows; its words repeat the text, so the text goes first."""
     short, shows = whole.paper[0], drawing.shows
     told = [shows.alt, drawing.caption, "; ".join(shows.words)]
-    return _inside(
-        whole, "section", drawing.id, title=f"{short}: drawing, {shows.title}",
+    return inside(
+        whole, "figure", drawing.id, title=f"{short}: drawing, {shows.title}",
         section=section, heading=f"{shows.title}, drawing", body="\n".join(told),
         names=(shows.title, *(f"{short} {word}" for word in DRAWING_WORDS)), hint=0.7,
     )
@@ -144,11 +129,12 @@ def _equation(whole: Document, equation: Equation, section: str) -> Document:
     short = whole.paper[0]
     words = _sentence(equation.words)
     symbol, _, landmark = (equation.target or "").partition("#")
-    return _inside(
+    return inside(
         whole, "equation", equation.id, title=f"{short}: equation {equation.number}",
         section=section, heading=landmark, body=words or landmark or symbol,
-        names=(f"{short} equation {equation.number}",),
-        code=symbol, formula=f"{equation.latex}\n{words}", hint=0.9,
+        names=(f"{short} equation {equation.number}", *filter(None, [landmark])),
+        code=symbol, formula=f"{equation.latex}\n{words}\n{_called(equation.words)}",
+        hint=0.9,
     )
 
 
@@ -156,7 +142,7 @@ def _symbol(
     whole: Document, module: Module, symbol: Symbol, code: list[str]
 ) -> Document:
     last = symbol.name.rpartition(".")[2]
-    return _inside(
+    return inside(
         whole, "symbol", f"def-{symbol.name}", title=symbol.name,
         section=f"{module.name}.py", heading=symbol.name,
         body=re.sub(r"\n\s*\n", "\n", f"{symbol.signature}\n{symbol.doc}"),
@@ -181,7 +167,7 @@ def _own(symbol: Symbol, module: Module, lines: list[str]) -> list[str]:
 
 def _landmark(whole: Document, landmark: Landmark, lines: list[str]) -> Document:
     code = textwrap.dedent("\n".join(lines[landmark.first - 1 : landmark.last]))
-    return _inside(
+    return inside(
         whole, "symbol", f"L{landmark.first}", title=landmark.name,
         id=f"{whole.slug}#L{landmark.first} {landmark.name}",
         section=landmark.symbol or "", heading=landmark.name, body=code, code=code,
@@ -193,6 +179,11 @@ def _sentence(rows: Iterable[Word]) -> str:
     """The rows of a symbols table as one text: "temperature: sharpens the softmax"."""
     cells = (f"{row.variable or row.letter}: {row.meaning}" for row in rows)
     return "; ".join(re.sub("[`$]", "", cell) for cell in cells)
+
+
+def _called(rows: Iterable[Word]) -> str:
+    """What single letters are called: they are in the formula, not only spoken of."""
+    return " ".join(row.variable for row in rows if len(atoms(row.letter)) == 1)
 
 
 def formula_words(document: Document) -> str:

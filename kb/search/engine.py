@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+ENGINES = ("whoosh", "fts5", "tantivy")
 FIELDS = ("kind", "title", "text", "context", "symbols", "code", "formula")
-NO_TANTIVY = (
-    "search engine 'tantivy' needs its package: .venv/bin/pip install 'tantivy~=0.27', "
-    "or use 'whoosh' or 'fts5'"
-)
+
+
+class EngineMissing(ValueError):
+    """No engine of that name can be had here; the text names the remedy."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class And:
 
 @dataclass(frozen=True)
 class Or:
-    """Any of them; the more, the better."""
+    """Any of them; the more, the better. Of none of them nothing is found."""
 
     nodes: tuple[Term | Sequence | And | Or, ...]
 
@@ -60,17 +65,23 @@ class Request:
 
 @dataclass(frozen=True)
 class Entry:
-    """A document as an engine sees it: finished terms by field."""
+    """A document as an engine sees it: finished terms by field.
 
-    id: str
+    Engines know it by its number, its place among the entries from 0.
+    """
+
     fields: Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Ids with scores, best first; `complete` is False when the time ran out."""
+    """Numbers of entries with their scores, best first, and whether that is all.
 
-    hits: list[tuple[str, float]]
+    `complete` is False when the time ran out.
+    """
+
+    numbers: NDArray[np.int64]
+    scores: NDArray[np.float64]
     complete: bool = True
 
 
@@ -90,8 +101,8 @@ class Engine(Protocol):
     def rebuild(self, entries: Iterable[Entry]) -> None:
         """Write the index of all entries into the (empty) folder."""
 
-    def search(self, request: Request, limit: int, offset: int = 0) -> Ranking:
-        """Hits offset to offset + limit, best first, scores above 0."""
+    def search(self, request: Request, limit: int) -> Ranking:
+        """The best hits, at most `limit`, scores above 0; ties in order of entry."""
 
     def health(self) -> Health:
         """Open the files and count; never raises."""
@@ -103,22 +114,37 @@ class Engine(Protocol):
 def engine_class(name: str) -> type[Engine]:
     """The engine of a `SEARCH_ENGINE` name. Only the chosen one is imported.
 
-    Raises ValueError for another name and for a package that is not installed.
+    Raises EngineMissing for another name and for a package that is not installed.
     """
-    if name == "whoosh":
-        from kb.search.whoosh_engine import WhooshEngine
-
-        return WhooshEngine
+    missing = engine_fault(name)
+    if missing:
+        raise EngineMissing(missing)
     if name == "fts5":
         from kb.search.fts5_engine import Fts5Engine
 
         return Fts5Engine
     if name == "tantivy":
-        try:
-            from kb.search.tantivy_engine import TantivyEngine
-        except ModuleNotFoundError as error:
-            raise ValueError(NO_TANTIVY) from error
+        from kb.search.tantivy_engine import TantivyEngine
+
         return TantivyEngine
-    raise ValueError(
-        f"search engine {name!r} is unknown; use 'whoosh', 'fts5' or 'tantivy'"
-    )
+    from kb.search.whoosh_engine import WhooshEngine
+
+    return WhooshEngine
+
+
+def engine_fault(name: str) -> str | None:
+    """What is wrong with a `SEARCH_ENGINE` name, and the remedy; None: nothing is.
+
+    Imports nothing, so that it can be asked at each start.
+    """
+    if name not in ENGINES:
+        return (
+            f"search engine {name!r} is unknown; set KB_SEARCH_ENGINE to 'whoosh', "
+            "'fts5' or 'tantivy'"
+        )
+    if name == "tantivy" and find_spec("tantivy") is None:
+        return (
+            "search engine 'tantivy' needs its package: .venv/bin/pip install "
+            "'tantivy~=0.27', or set KB_SEARCH_ENGINE to 'whoosh' or 'fts5'"
+        )
+    return None

@@ -18,7 +18,7 @@ def entry(document: Document) -> Entry:
         "code": analysis.terms(document.code),
         "formula": formula.terms(document.formula),
     }
-    return Entry(document.id, fields)
+    return Entry(fields)
 
 
 def text(document: Document) -> str:

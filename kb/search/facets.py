@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from kb.search import analysis, language
 from kb.search.documents import KINDS, Document
 from kb.search.language import Filter
 
-FACETS = ("kind", "part", "family", "year", "has")
+if TYPE_CHECKING:
+    from kb.search.shelf import Hits
+
+FACETS = ("kind", "part", "family", "year", "has", "checked")
 Counts = dict[str, dict[str, int]]
 
 
@@ -22,7 +26,7 @@ def passes(document: Document, wanted: Filter) -> bool:
 def _has(document: Document, name: str, value: str) -> bool:
     if name == "year":
         first, last = language.years(value) or (0, 9999)
-        return first <= document.year <= last
+        return bool(document.year) and first <= document.year <= last
     if name in ("author", "tag"):
         owned = document.authors if name == "author" else document.tags
         return _any_contains(owned, value)
@@ -51,13 +55,7 @@ def values(document: Document, facet: str) -> tuple[str, ...]:
     return (str(value),) if value else ()
 
 
-def keep(documents: Iterable[Document], filters: Iterable[Filter]) -> list[Document]:
-    """The documents that pass every filter, in their order."""
-    wanted = tuple(filters)
-    return [d for d in documents if all(passes(d, each) for each in wanted)]
-
-
-def counts(found: list[Document], filters: Iterable[Filter]) -> Counts:
+def counts(found: Hits, filters: Iterable[Filter]) -> Counts:
     """How many hits each value of each facet would leave.
 
     A facet is counted without its own filter, so that its other values stay in sight.
@@ -65,10 +63,10 @@ def counts(found: list[Document], filters: Iterable[Filter]) -> Counts:
     wanted = tuple(filters)
     table: Counts = {}
     for facet in FACETS:
-        others = [each for each in wanted if each.name != facet]
+        kept = found.keep(each for each in wanted if each.name != facet)
         counter: Counter[str] = Counter()
-        for document in keep(found, others):
-            counter.update(values(document, facet))
+        for example, count in kept.tally(facet):
+            counter.update(dict.fromkeys(values(example, facet), count))
         table[facet] = _ordered(facet, counter)
     return table
 

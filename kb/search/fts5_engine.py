@@ -10,7 +10,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from kb.search.engine import (
     FIELDS,
@@ -27,6 +30,7 @@ from kb.search.engine import (
 FILE = "fts5.sqlite3"
 # Virtual-machine steps between two looks at the clock.
 STEPS = 1000
+NOTHING = Ranking(np.array([], np.int64), np.array([], float))
 
 
 class Fts5Engine:
@@ -41,40 +45,43 @@ class Fts5Engine:
         """See `Engine.rebuild`."""
         connection = sqlite3.connect(self.file)
         # The ascii tokeniser takes every other letter as part of a word, so the
-        # finished terms stay as they are.
-        columns = f"id UNINDEXED, {', '.join(FIELDS)}"
+        # finished terms stay as they are. The text itself is not kept.
         connection.execute(
-            f"CREATE VIRTUAL TABLE entries USING fts5({columns},"
-            """ tokenize = "ascii tokenchars '_.'")"""
+            f"CREATE VIRTUAL TABLE entries USING fts5({', '.join(FIELDS)},"
+            """ content='', tokenize = "ascii tokenchars '_.'")"""
         )
-        marks = ", ".join("?" * (len(FIELDS) + 1))
+        columns, marks = ", ".join(FIELDS), ", ".join("?" * (len(FIELDS) + 1))
         with connection:
-            insert = f"INSERT INTO entries VALUES ({marks})"  # noqa: S608
-            connection.executemany(insert, map(_row, entries))
+            insert = f"INSERT INTO entries(rowid, {columns}) VALUES ({marks})"  # noqa: S608
+            connection.executemany(insert, map(_row, enumerate(entries)))
             connection.execute("INSERT INTO entries(entries) VALUES ('optimize')")
         connection.close()
 
-    def search(self, request: Request, limit: int, offset: int = 0) -> Ranking:
+    def search(self, request: Request, limit: int) -> Ranking:
         """See `Engine.search`. FTS5's bm25, stopped after `request.seconds`."""
         match = translate(request.wanted)
-        if request.excluded is not None:
-            match = f"({match}) NOT ({translate(request.excluded)})"
-        weights = [0.0, *(request.weights.get(name, 1.0) for name in FIELDS)]
+        unwanted = translate(request.excluded) if request.excluded else ""
+        if not match:
+            return NOTHING
+        if unwanted:
+            match = f"({match}) NOT ({unwanted})"
+        weights = [request.weights.get(name, 1.0) for name in FIELDS]
         connection = self._connection()
         deadline = time.monotonic() + request.seconds
         connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
         marks = ", ".join("?" * len(weights))
         statement = (
-            f"SELECT id, -bm25(entries, {marks}) AS score FROM entries "  # noqa: S608
-            "WHERE entries MATCH ? ORDER BY score DESC, rowid LIMIT ? OFFSET ?"
+            f"SELECT rowid, -bm25(entries, {marks}) AS score FROM entries "  # noqa: S608
+            "WHERE entries MATCH ? ORDER BY score DESC, rowid LIMIT ?"
         )
         try:
-            rows = connection.execute(statement, [*weights, match, limit, offset])
-            return Ranking(rows.fetchall())
+            found = connection.execute(statement, [*weights, match, limit]).fetchall()
         except sqlite3.OperationalError as error:
             if "interrupted" not in str(error):
                 raise
-            return Ranking([], complete=False)
+            return replace(NOTHING, complete=False)
+        numbers, scores = zip(*found, strict=True) if found else ((), ())
+        return Ranking(np.array(numbers, np.int64), np.array(scores, float))
 
     def health(self) -> Health:
         """See `Engine.health`."""
@@ -103,18 +110,21 @@ class Fts5Engine:
 
 
 def translate(node: Term | Sequence | And | Or) -> str:
-    """Our tree in FTS5's match syntax, every term quoted."""
+    """Our tree in FTS5's match syntax, every term quoted; "" finds nothing."""
     if isinstance(node, Term):
         return f"{node.field} : {_quoted(node.text)}"
     if isinstance(node, Sequence):
         return f"{node.field} : {_quoted(' '.join(node.terms))}"
-    joint = " AND " if isinstance(node, And) else " OR "
-    return joint.join(f"({translate(child)})" for child in node.nodes)
+    inner = [translate(child) for child in node.nodes]
+    if isinstance(node, And):
+        return " AND ".join(f"({each})" for each in inner) if all(inner) else ""
+    return " OR ".join(f"({each})" for each in inner if each)
 
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _row(entry: Entry) -> list[str]:
-    return [entry.id, *(" ".join(entry.fields.get(name, ())) for name in FIELDS)]
+def _row(numbered: tuple[int, Entry]) -> list[int | str]:
+    number, entry = numbered
+    return [number, *(" ".join(entry.fields.get(name, ())) for name in FIELDS)]

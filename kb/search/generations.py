@@ -2,7 +2,7 @@
 
     index/current            the name of the folder that readers use
     index/<hash>-<random>/   one generation: documents, vocabulary, engine files,
-                             and `sentinel.json`, written last, with all hashes
+                             sealed when it is whole
     index/lock               held by the one writer
 
 A generation is never changed. A killed build leaves a folder without a pointer to
@@ -17,48 +17,41 @@ killed build harmless. Searches do not wait for it. Of processor time it takes W
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kb.search import analysis, lexicon
+from kb.search import analysis, lexicon, said, sealed
 from kb.search import similar as likeness
+from kb.search.disk import IndexBusy, IndexUnwritable, telling, writer_lock
 from kb.search.documents import Document
 from kb.search.engine import FIELDS, Engine, engine_class
 from kb.search.entries import entry
 from kb.search.questions import Questions
+from kb.search.sealed import SENTINEL
+from kb.search.shelf import Shelf
 from kb.search.suggest import Suggester
+
+__all__ = [
+    "SENTINEL", "Generation", "IndexBusy", "IndexUnreadable", "IndexUnwritable",
+    "content_hash", "open_current", "pointer_state", "write", "writer_lock",
+]
 
 log = logging.getLogger(__name__)
 
-# Raise whenever documents or entries are made differently from the same library.
-SCHEMA = 2
-POINTER, LOCK, SENTINEL = "current", "lock", "sentinel.json"
+# Raise whenever documents or entries are made differently from the same library, or
+# the files of a generation change.
+SCHEMA = 4
+POINTER = "current"
 DOCUMENTS, VOCABULARY = "documents.json", "vocabulary.json"
-SIMILAR = "similar.json"
-# Engines tell of a full disk in words of their own; with less left, that was it.
-LEAST_ROOM = 64 << 20  # bytes
-FULL = (errno.ENOSPC, errno.EDQUOT)
-FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-class IndexBusy(Exception):
-    """Another process is writing the index."""
-
-
-class IndexUnwritable(Exception):
-    """No new index can be written; the text names the fault and the remedy."""
+SIMILAR, SAID = "similar.json", "said.npz"
 
 
 class IndexUnreadable(Exception):
@@ -72,21 +65,21 @@ class Generation:
         """Open and verify. Raises IndexUnreadable if anything is not as written."""
         self.folder = folder
         try:
-            self._files = _file_states(folder)
-            sentinel = json.loads((folder / SENTINEL).read_text())
-            if sentinel["files"] != _file_hashes(folder):
-                raise IndexUnreadable(f"{folder.name}: files differ from the sentinel")
-            self.hash: str = sentinel["hash"]
+            self._files = sealed.states(folder)
+            seal = sealed.verify(folder)
+            self.hash: str = seal["hash"]
             loaded = json.loads((folder / DOCUMENTS).read_text())
             frequency = json.loads((folder / VOCABULARY).read_text())
             self.similar: dict[str, list[str]] = json.loads(
                 (folder / SIMILAR).read_text()
             )
-            self.engine: Engine = engine_class(sentinel["engine"])(folder)
+            self.said = said.Said(folder / SAID)
+            self.engine: Engine = engine_class(seal["engine"])(folder)
             # An older program may have kept other things of a document.
             self.documents = {d["id"]: _from_json(d) for d in loaded}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnreadable(f"{folder.name}: {error}") from error
+        self.shelf = Shelf(self.documents.values())
         self.lexicon = lexicon.Lexicon(self.documents, frequency)
         self.questions = Questions(self.documents.values())
         health = self.engine.health()
@@ -97,7 +90,7 @@ class Generation:
     def damaged(self) -> bool:
         """Whether a file was touched since it was opened; cheap to ask."""
         try:
-            return self._files != _file_states(self.folder)
+            return self._files != sealed.states(self.folder)
         except OSError:
             return True
 
@@ -136,15 +129,6 @@ def open_current(root: Path) -> Generation | None:
         return None
 
 
-def current_hash(root: Path) -> str | None:
-    """The content hash of the current generation, without opening or verifying it."""
-    try:
-        folder = root / (root / POINTER).read_text().strip()
-        return json.loads((folder / SENTINEL).read_text())["hash"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def write(root: Path, documents: list[Document], engine: str) -> Generation:
     """Build a new generation and make it current. The caller holds `writer_lock`.
 
@@ -152,11 +136,12 @@ def write(root: Path, documents: list[Document], engine: str) -> Generation:
     removed, and the current generation stays.
     """
     wanted = content_hash(documents, engine)
-    with _telling(root):
+    with telling(root):
         folder = Path(tempfile.mkdtemp(prefix=f"{wanted[:16]}-", dir=root))
     try:
-        with _telling(root):
-            _fill(folder, documents, engine, wanted)
+        with telling(root):
+            _fill(folder, documents, engine)
+            sealed.seal(folder, hash=wanted, engine=engine)
             made = Generation(folder)
             previous = _swap(root, folder.name)
     except Exception:
@@ -166,65 +151,13 @@ def write(root: Path, documents: list[Document], engine: str) -> Generation:
     return made
 
 
-def _fill(folder: Path, documents: list[Document], engine: str, wanted: str) -> None:
-    engine_class(engine)(folder).rebuild(entry(document) for document in documents)
-    _write_json(folder / DOCUMENTS, [vars(document) for document in documents])
-    _write_json(folder / VOCABULARY, lexicon.count_words(documents))
-    _write_json(folder / SIMILAR, likeness.similar(documents))
-    sentinel = {"hash": wanted, "engine": engine, "files": _file_hashes(folder)}
-    _write_json(folder / SENTINEL, sentinel)
-
-
-@contextmanager
-def writer_lock(root: Path, seconds: float = 30.0) -> Iterator[None]:
-    """Hold the writer's lock; the system frees it when its holder dies.
-
-    Raises IndexBusy when another process keeps it for longer than `seconds`,
-    IndexUnwritable where the folder cannot be written to.
-    """
-    with _telling(root):
-        # Whoosh keeps its schema as a pickle: nobody else may write here.
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = (root / LOCK).open("w")
-    deadline = time.monotonic() + seconds
-    with opened as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise IndexBusy(
-                        f"another process has been writing {root} for {seconds:g} s; "
-                        "try again when it is done"
-                    ) from None
-                time.sleep(0.05)
-        yield
-
-
-@contextmanager
-def _telling(root: Path) -> Iterator[None]:
-    """Turns what a disk refuses into IndexUnwritable; other errors pass as they are."""
-    try:
-        yield
-    except Exception as error:
-        fault = _fault(root, error)
-        if fault is None:
-            raise
-        raise IndexUnwritable(f"{fault}, then run manage.py index") from error
-
-
-def _fault(root: Path, error: Exception) -> str | None:
-    """Fault and remedy; None for an error that is not the disk's."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in FORBIDDEN:
-        return f"{root} cannot be written to; allow it or set KB_VAR_DIR"
-    there = next(path for path in (root, *root.parents) if path.exists())
-    if number in FULL or shutil.disk_usage(there).free < LEAST_ROOM:
-        return f"no room for a new index in {root}; make room"
-    if number is not None:
-        return f"{root} takes no new index ({error}); repair it or set KB_VAR_DIR"
-    return None
+def _fill(folder: Path, documents: list[Document], engine: str) -> None:
+    listener = said.Writer()
+    engine_class(engine)(folder).rebuild(listener.heard(map(entry, documents)))
+    listener.save(folder / SAID)
+    sealed.write_json(folder / DOCUMENTS, [vars(document) for document in documents])
+    sealed.write_json(folder / VOCABULARY, lexicon.count_words(documents))
+    sealed.write_json(folder / SIMILAR, likeness.similar(documents))
 
 
 def _swap(root: Path, name: str) -> str:
@@ -249,23 +182,6 @@ def _sweep(root: Path, keep: set[str]) -> None:
     for folder in root.iterdir():
         if folder.is_dir() and folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _file_hashes(folder: Path) -> dict[str, str]:
-    names = sorted(f.name for f in folder.iterdir() if f.name != SENTINEL)
-    return {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
-
-
-def _file_states(folder: Path) -> dict[str, tuple[int, int, int]]:
-    states = {file.name: file.stat() for file in os.scandir(folder)}
-    return {n: (s.st_ino, s.st_size, s.st_mtime_ns) for n, s in states.items()}
-
-
-def _write_json(file: Path, value: object) -> None:
-    with file.open("w") as opened:
-        json.dump(value, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
 
 
 def _from_json(values: dict[str, Any]) -> Document:

@@ -2,10 +2,10 @@
 
     masked autoencoder       both words, or the nearest there is
     "stop gradient"          side by side
-    -video                   without
+    -video                   without; in a formula (`L = -log p`) a plain minus
     enc*                     words that begin so
     title: def: code: eq:    look there only
-    author: year:2020..2022 part: family: tag: has:demo kind:equation
+    author: year:2020..2022 part: family: tag: has:demo checked:code kind:equation
 
 Nothing is an error. What cannot be read as an operator is read as words, and
 `Query.notes` says so.
@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 from kb.search import analysis
 
-MAX_TERMS = 12
+MAX_TERMS = 16
 MAX_CHARACTERS = 400
 
 PLACES = ("title", "def", "code", "eq")
-FILTERS = ("author", "year", "part", "family", "tag", "has", "kind")
+FILTERS = ("author", "year", "part", "family", "tag", "has", "checked", "kind")
 
 # A query of three words or more that begins so is a question without its mark.
 BEGINNINGS = """are can could did do does has have how is must should was what when
@@ -31,11 +31,19 @@ ASKING = frozenset(BEGINNINGS.split())
 
 _FIELD = rf"(?:({'|'.join(PLACES + FILTERS)})[:=]\s*)?"
 _ITEM = re.compile(rf'(-*){_FIELD}(?:"([^"]*)("|$)|(\S+))', re.IGNORECASE)
-_LATEX = re.compile(r"\\[A-Za-z]")
+# A command, or what is written for one: \tau, τ, sqrt d, x^2.
+_LATEX = re.compile(r"\\[A-Za-z]|[α-ωΓ-Ω]|\bsqrt\b|\w\^")
+# With one of these it is a formula; those after a field are the field's.
+_EQUATING = re.compile(r"[=\\]")
+_ROOT = re.compile(r"(?:\b1\s*/\s*)?(?:(\\?)\bsqrt\b|√)")  # one over is over
 # An address or a label around a number says no more than the number.
 _ARXIV = re.compile(
     r"(?:https?://)?(?:www\.)?arxiv(?:\.org/\w+/|[:\s]\s*)(\d{4}\.\d{4,5})(?:v\d+)?(?:\.pdf)?",
     re.IGNORECASE,
+)
+# Who did it stands on the card of what was done.
+_BY_WHOM = re.compile(
+    r"^\s*who\s+(?:wrote|invented|proposed|introduced|made|created|published)\b", re.I
 )
 _YEARS = re.compile(r"(\d{4})?(\.\.)?(\d{4})?")
 
@@ -76,7 +84,7 @@ class Query:
     filters: tuple[Filter, ...] = ()
     notes: tuple[str, ...] = ()
     asks: bool = False  # a question in plain words
-    latex: bool = False  # with a command as `\\tau`
+    latex: bool = False  # with a command as `\\tau`, or written like a formula
 
     @property
     def wanted(self) -> tuple[Word, ...]:
@@ -92,14 +100,17 @@ class Query:
 def parse(text: str) -> Query:
     """Read any text as a query. Never raises."""
     notes = []
-    text = _ARXIV.sub(r"\1", _printable(text))
+    text = _BY_WHOM.sub("", _ARXIV.sub(r"\1", _printable(text)))
+    text = _ROOT.sub(r" \1sqrt ", text)
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
         notes.append(f"only the first {MAX_CHARACTERS} characters were read")
     found: list[Word] = []
     filters: list[Filter] = []
-    for item in _ITEM.finditer(text):
-        read = _read(item, notes)
+    items = list(_ITEM.finditer(text))
+    formula = any(_EQUATING.search(item[0]) for item in items if not item[2])
+    for item in items:
+        read = _read(item, notes, formula=formula)
         if isinstance(read, Filter):
             filters.append(read)
         else:
@@ -139,10 +150,12 @@ def _asks(text: str, words: tuple[Word, ...]) -> bool:
     return begins_so or (len(words) > 1 and "?" in text)
 
 
-def _read(item: re.Match[str], notes: list[str]) -> Filter | list[Word]:
+def _read(
+    item: re.Match[str], notes: list[str], *, formula: bool
+) -> Filter | list[Word]:
     dashes, field, quoted, closing, bare = item.groups()
-    negated = bool(dashes)
     field = (field or "").lower()
+    negated = bool(dashes) and not (formula and not field)
     value = quoted if bare is None else bare
     if bare is None and not closing and quoted.strip():
         notes.append("the quotation mark was never closed")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from kb.search import analysis
 from kb.search.cards import Cards
-from kb.search.closeness import Closeness
 from kb.search.documents import Document
 from kb.search.entries import context, text
 
 MAX_COMPLETIONS = 40
 LONGEST_NAME = 4  # words; a full title is no synonym
+# The end of a name that counts versions: dinov3, deit3, deitiii; not vit16.
+_VERSION = re.compile(r"(.*?[^\W\d_]{2})(v\d{1,2}|\d|ii|iii|iv)")
 
 # Short forms of the field that no entry declares.
 SHORT_FORMS = (
@@ -25,6 +27,7 @@ SHORT_FORMS = (
     ("lr", "learning rate"),
     ("stopgrad", "stop gradient", "sg"),
     ("MLP", "multilayer perceptron"),
+    ("KL", "KL divergence", "Kullback-Leibler divergence"),
 )
 
 
@@ -43,9 +46,12 @@ class Lexicon:
     def __init__(
         self, documents: Mapping[str, Document], frequency: Mapping[str, int]
     ) -> None:
-        self.frequency = frequency
+        self.frequency, self.size = frequency, len(documents)
         self._sorted = sorted(frequency)
-        self.closeness = Closeness(documents, frequency)
+        self._by_length: dict[int, list[str]] = defaultdict(list)
+        for word in self._sorted:
+            self._by_length[len(word)].append(word)
+        self._terms = {t for word in frequency for t in analysis.terms_of(word)}
         self.cards = Cards(documents.values())
         shelf = documents.values()
         # Small fields: asking an engine for what they do not hold is wasted time.
@@ -56,16 +62,31 @@ class Lexicon:
         }
         self.named = _named(documents.values())
         self.synonyms = _synonyms(documents.values())
+        # The last version of each name: DINOv2 for "dino". Of equals the short name.
+        papers = (d for d in shelf if d.kind == "paper")
+        names = (name for paper in papers for name in reversed(paper.paper))
+        self.counted = {version(name)[0]: name for name in sorted(names, key=version)}
 
     def holds(self, word: str) -> bool:
         """Whether the word itself, identifiers as a whole, occurs."""
-        return all(t in self.closeness for t in analysis.terms_of(word)[:1])
+        return all(t in self._terms for t in analysis.terms_of(word)[:1])
 
     def knows(self, word: str) -> bool:
         """Whether the word or all parts of it occur; stop words are known."""
         parts = analysis.terms_of(word)[1:]
-        in_parts = bool(parts) and all(t in self.closeness for t in parts)
+        in_parts = bool(parts) and all(t in self._terms for t in parts)
         return in_parts or self.holds(word)
+
+    def titled(self, word: str) -> bool:
+        """Whether a name, a heading, a tag or an author has the word, if any place."""
+        whole = analysis.terms_of(word)[:1]
+        fields = [*self.rare_terms.values(), self.cards.authors]
+        return not self.holds(word) or any(t in f for t in whole for f in fields)
+
+    def of_length(self, least: int, most: int) -> list[str]:
+        """Known words of so many letters: no other can be so many edits away."""
+        lengths = range(least, most + 1)
+        return [word for n in lengths for word in self._by_length.get(n, ())]
 
     def completions(self, beginning: str) -> list[str]:
         """Known words that begin so, the most frequent first."""
@@ -83,12 +104,30 @@ def _all_terms(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _named(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
-    """Ids of the documents that bear a name, by each of its `name_keys`."""
+    """Ids of the documents that bear a name, by each of its `name_keys`.
+
+    What bears a short form of the field bears the long one too.
+    """
+    also = {
+        analysis.name_key(name): tuple(key for n in group for key in name_keys(n))
+        for group in SHORT_FORMS for name in group
+    }
     named: dict[str, list[str]] = defaultdict(list)
     for document in documents:
-        for key in {key for name in document.names for key in name_keys(name)}:
+        keys = {key for name in document.names for key in name_keys(name)}
+        for key in keys.union(*(also.get(key, ()) for key in keys)):
             named[key].append(document.id)
     return {key: tuple(ids) for key, ids in named.items()}
+
+
+def version(name: str) -> tuple[str, str]:
+    """What a name is a version of, and which: "dino" and "v2" for DINO v2.
+
+    A name without a version is its own, in the spelling of `analysis.spelled`.
+    """
+    spelled = analysis.spelled(name)
+    match = _VERSION.fullmatch(spelled)
+    return (match[1], match[2]) if match else (spelled, "")
 
 
 def name_keys(name: str) -> tuple[str, ...]:

@@ -37,8 +37,12 @@ def clauses(query: Query, lexicon: Lexicon) -> list[Node]:
         name = _leading_name(wanted, lexicon)
         if name and not _is_meant(wanted[:name], query):
             name = 0
-        first = _named(wanted[:name], lexicon) if name else _word(wanted[0], lexicon)
-        made.append(first)
+        if name:
+            made.append(_named(wanted[:name], lexicon))
+        elif query.latex and _is_plain(wanted[0]):
+            made.append(_typeset(wanted[0], lexicon))
+        else:
+            made.append(_word(wanted[0], lexicon))
         wanted = wanted[max(name, 1) :]
     return [node for node in made if not _is_empty(node)]
 
@@ -107,9 +111,19 @@ def _word(word: Word, lexicon: Lexicon) -> Node:
     return _identifier(word, lexicon)
 
 
+def _typeset(word: Word, lexicon: Lexicon) -> Node:
+    """A word of a formula; a single letter says something only there."""
+    held = Or(_held(word.text))
+    return held if len(word.text) == 1 else Or((held, _word(word, lexicon)))
+
+
+def _held(text: str) -> tuple[Term, ...]:
+    return tuple(Term("formula", term) for term in formula.terms(text))
+
+
 def _equation(text: str) -> Node:
     """All of a formula's terms, or an equation's own name as "InfoNCE"."""
-    held = And(tuple(Term("formula", term) for term in formula.terms(text)))
+    held = And(_held(text))
     called = tuple(Term("title", term) for term in analysis.terms(text))
     if not called:
         return held

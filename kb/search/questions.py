@@ -1,8 +1,9 @@
-"""Questions of the papers that a query nearly asks, in whatever words.
+"""Questions of the papers that a query nearly asks, in whatever words, and the demos
+that show what it is about.
 
 Engines weigh a word the same in every kind of text. Between two ways to ask one
 thing it counts more how much of the query a paragraph takes up, in its question
-first, and how much else the question is about.
+first, and how much else the question is about. What a demo shows, its summary says.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ class Questions:
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._worth: dict[str, dict[str, float]] = defaultdict(dict)
-        asked = [each for each in documents if is_question(each)]
+        asked = [each for each in documents if is_question(each) or each.kind == "demo"]
         for document in asked:
-            for term in analysis.terms(f"{document.body}\n{context(document)}"):
-                self._worth[term][document.id] = LESS
+            told = LESS if is_question(document) else FULL
+            for term in analysis.terms(document.body):
+                self._worth[term][document.id] = told
+            for term in analysis.terms(context(document)):
+                self._worth[term].setdefault(document.id, LESS)
             for term in analysis.terms(" ".join([document.heading, *document.paper])):
                 self._worth[term][document.id] = FULL
         self._count = len(asked)
@@ -37,7 +41,7 @@ class Questions:
         self._whole = {id: self._rarity_of(terms) for id, terms in self._asked.items()}
 
     def near(self, text: str) -> dict[str, float]:
-        """Ids of the questions that the text nearly asks, with a nearness up to 1."""
+        """Ids of the questions and demos near to the text, with a nearness up to 1."""
         terms = set(analysis.terms(text))
         taken_up: defaultdict[str, float] = defaultdict(float)
         for term in terms:

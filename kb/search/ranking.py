@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from kb.search import analysis, plan, spelling
 from kb.search.cards import RISE_BY_AUTHOR
-from kb.search.closeness import LEAST
 from kb.search.documents import KINDS, Document
-from kb.search.engine import Ranking
 from kb.search.generations import Generation
 from kb.search.language import Phrase, Prefix, Query, Word
 from kb.search.lexicon import name_keys
+from kb.search.said import LEAST
+from kb.search.shelf import Hits, Scores
 
 # With fewer hits for all words than this, hits for some of them follow.
 ENOUGH = 5
@@ -34,7 +36,7 @@ COMPARED = 150  # hits that are compared with the query word for word
 class Ranked:
     """Documents with scores, best first, and how they were found."""
 
-    hits: list[tuple[Document, float]]
+    hits: Hits
     loosened: bool = False
     complete: bool = True
 
@@ -69,30 +71,29 @@ def _respelled(word: Word, generation: Generation) -> Word:
     return replace(word, text=spelling.correct(word.text, lexicon) or word.text)
 
 
-def rank(
-    query: Query, generation: Generation, passes: Callable[[Document], bool]
-) -> Ranked:
+def rank(query: Query, generation: Generation) -> Ranked:
     """Documents for a query: those with all words first, then, if few, with some.
 
-    passes: the filters. Hits are enough when enough of them pass; those that do not
-    are returned all the same, for the counts beside the filters.
+    Hits are enough when enough of them pass the filters; those that do not are
+    returned all the same, for the counts beside the filters.
     """
     nodes = plan.clauses(query, generation.lexicon)
-    if query.wanted and not nodes:
-        return Ranked([])
+    if not (nodes or query.unwanted or query.filters) or (query.wanted and not nodes):
+        return Ranked(generation.shelf.hits(np.zeros(len(generation.shelf))))
     if not query.words:  # filters alone ask nothing of an engine
-        everything = dict.fromkeys(generation.documents, 1.0)
+        everything = np.ones(len(generation.shelf))
         return Ranked(_ordered(everything, query, generation))
     found = _Search(query, generation)
-    strict = found.hits(nodes, every=True) if plan.is_short(query) else {}
-    passing = sum(passes(generation.documents[id]) for id in strict)
-    loose = len(nodes) > 1 and passing < ENOUGH
+    short = plan.is_short(query)
+    strict = found.scores(nodes, every=True) if short else found.nothing
+    passing = generation.shelf.hits(strict).keep(query.filters)
+    loose = len(nodes) > 1 and len(passing) < ENOUGH
     scores = strict
-    if loose or not plan.is_short(query):
-        scores = _strict_first(strict, found.hits(nodes, every=False))
-    if not scores and any(isinstance(word, Phrase) for word in query.wanted):
-        return replace(rank(_without_quotes(query), generation, passes), loosened=True)
-    loosened = loose and len(scores) > len(strict)
+    if loose or not short:
+        scores = _strict_first(strict, found.scores(nodes, every=False))
+    if not scores.any() and any(isinstance(word, Phrase) for word in query.wanted):
+        return replace(rank(_without_quotes(query), generation), loosened=True)
+    loosened = loose and bool(np.any((scores > 0) & (strict == 0)))
     return Ranked(_ordered(scores, query, generation), loosened, found.complete)
 
 
@@ -103,22 +104,27 @@ class _Search:
         self.query, self.generation = query, generation
         self.complete = True
 
-    def hits(self, nodes: list[plan.Node], *, every: bool) -> dict[str, float]:
-        """Scores by document id."""
+    @property
+    def nothing(self) -> Scores:
+        """No score for any document."""
+        return np.zeros(len(self.generation.shelf))
+
+    def scores(self, nodes: list[plan.Node], *, every: bool) -> Scores:
+        """Scores by the number of the document, 0 for what is not found."""
         lexicon = self.generation.lexicon
         asked = plan.request(nodes, self.query, lexicon, every=every)
-        answer: Ranking = self.generation.engine.search(asked, MOST)
+        answer = self.generation.engine.search(asked, MOST)
         self.complete &= answer.complete
+        scores = self.nothing
+        scores[answer.numbers] = answer.scores
         terms = _typed_terms(self.query)
-        if len(terms) < 2:
-            return dict(answer.hits)
-        factor = self.generation.lexicon.closeness.factor
-        together = not self.query.asks  # a question's words are no name
-        near = {
-            id: score * factor(id, terms, together=together)
-            for id, score in answer.hits[:COMPARED]
-        }
-        return near | {id: s * LEAST for id, s in answer.hits[COMPARED:]}
+        if len(terms) > 1:
+            scores *= LEAST
+            near = answer.numbers[:COMPARED]
+            together = not self.query.asks  # a question's words are no name
+            factors = self.generation.said.factors(near, terms, together=together)
+            scores[near] = answer.scores[:COMPARED] * factors
+        return scores
 
 
 def _typed_terms(query: Query) -> list[str]:
@@ -129,10 +135,9 @@ def _typed_terms(query: Query) -> list[str]:
     return list(dict.fromkeys(term for first in typed for term in first))
 
 
-def _strict_first(strict: dict[str, float], some: dict[str, float]) -> dict[str, float]:
+def _strict_first(strict: Scores, some: Scores) -> Scores:
     """Scores for some words, those with all words lifted above the rest."""
-    lift = max(some.values(), default=0.0)
-    return some | {id: some.get(id, 0.0) + lift + s for id, s in strict.items()}
+    return some + np.where(strict > 0, strict + some.max(initial=0.0), 0.0)
 
 
 def _without_quotes(query: Query) -> Query:
@@ -145,31 +150,27 @@ def _without_quotes(query: Query) -> Query:
     return replace(query, words=tuple(words))
 
 
-def _ordered(
-    scores: dict[str, float], query: Query, generation: Generation
-) -> list[tuple[Document, float]]:
+def _ordered(scores: Scores, query: Query, generation: Generation) -> Hits:
     """By score and hint, what the query nearly asks or describes raised.
 
     Places that the query names exactly stand on top, papers first.
     """
-    documents = generation.documents
-    best = max(scores.values(), default=1.0)
-    worth = _worth(query)
+    shelf = generation.shelf
+    best = scores.max(initial=0.0) or 1.0
     if not query.wanted:  # all pass alike, so papers come first
-        scores = {id: float(_rank_of(documents[id])) for id in scores}
-    weighed = {
-        id: score * documents[id].hint * worth.get(documents[id].kind, 1.0)
-        for id, score in scores.items()
-    }
+        scores = np.where(scores > 0, len(KINDS) - shelf.kinds, 0.0)
+    worth = _worth(query)
+    by_kind = np.array([worth.get(kind, 1.0) for kind in KINDS])
+    weighed = scores * shelf.hints * by_kind[shelf.kinds]
+    risen = list(_rises(query, generation))
+    places = np.array([shelf.number[id] for id, _ in risen], np.int64)
+    rises = np.array([rise for _, rise in risen], float)
     # Only the engine knows which places hold a phrase, or a word that is not wanted.
-    particular = query.unwanted or any(
-        isinstance(word, Phrase | Prefix) for word in query.wanted
-    )
-    for id, rise in _rises(query, generation):
-        if id in weighed or not particular:
-            weighed[id] = weighed.get(id, 0.0) + best * rise
-    order = sorted(weighed.items(), key=lambda item: (-item[1], item[0]))
-    return [(documents[id], score) for id, score in order]
+    particular = any(isinstance(word, Phrase | Prefix) for word in query.wanted)
+    if particular or query.unwanted:
+        rises = np.where(weighed[places] > 0, rises, 0.0)
+    np.add.at(weighed, places, best * rises)
+    return shelf.hits(weighed)
 
 
 def _worth(query: Query) -> dict[str, float]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from kb.search import analysis, facets, language, ranking, snippets, wording
+from kb.search import (
+    analysis,
+    called,
+    facets,
+    language,
+    numbers,
+    ranking,
+    snippets,
+    wording,
+)
+from kb.search.addresses import address
 from kb.search.documents import Document
 from kb.search.generations import Generation
 from kb.search.index import live_index
-from kb.search.language import Filter, Prefix, Query
+from kb.search.language import Filter, Prefix, Query, Word
+from kb.search.shelf import Hits
 from kb.search.suggest import LONGEST_TEXT, PER_KIND, Suggestion
 
 PAGE_SIZE = 20
@@ -59,10 +71,11 @@ def search(
     year: str | int = "",
     family: str = "",
     has: str = "",
+    checked: str = "",
     page: int = 1,
     exact: bool = False,
 ) -> Answer:
-    """Search papers, sections, symbols and equations. Any text is a valid query.
+    """Search papers, their parts, concepts, numbers and demos. Any text will do.
 
     The keywords narrow like the same words in the query (`part:video`); a year is
     `2021` or `2020..2022`. exact: search as typed, without correction. Pages count
@@ -71,56 +84,77 @@ def search(
     started = time.perf_counter()
     q = q.encode(errors="replace").decode()  # no address can hold half a character
     asked = {"kind": kind, "part": part, "year": str(year)}
-    asked |= {"family": family, "has": has}
+    asked |= {"family": family, "has": has, "checked": checked}
     generation = live_index().generation()
     query = _parsed(q, asked)
     corrected: dict[str, str] = {}
     if not exact:
         query, corrected = ranking.respell(query, generation)
+        query = _without_unknown(query, generation)
     found = _found(query, generation)
-    kept = [(d, s) for d, s in found.hits if _passes(d, query)]
+    name = called.uncalled(query, found.hits, generation)
+    near = query
+    if name and not exact:
+        near = called.nearer(query, name, found.hits, generation)
+    as_typed = near is query and not corrected
+    if near is not query:
+        query, found = near, _found(near, generation)
+    kept = found.hits.keep(query.filters)
+    if name:
+        query = _with_note(query, name, kept)
     first = (max(page, 1) - 1) * PAGE_SIZE
     query_said = Understood(
         wording.sentence(
             query, corrected, loosened=found.loosened, complete=found.complete
         ),
-        _corrected(q, corrected), _exact_url(q, asked, corrected),
+        _corrected(q, corrected), None if as_typed else _exact_url(q, asked),
     )
     return Answer(
         count=len(kept),
         took_ms=round(1000 * (time.perf_counter() - started), 1),
         query=query_said,
-        facets=facets.counts([d for d, _ in found.hits], query.filters),
+        facets=facets.counts(found.hits, query.filters),
         results=_hits(kept[first : first + PAGE_SIZE], query, generation),
     )
+
+
+def _with_note(query: Query, name: str, kept: Hits) -> Query:
+    shown = ", so this shows what is near" if kept else ""
+    if called.is_said(name, kept):
+        shown = "; these places speak of it"
+    note = f"nothing here is called “{name}”{shown}"
+    return replace(query, notes=(*query.notes, note))
 
 
 def suggest(typed: str) -> dict[str, list[tuple[str, str, str]]]:
     """Places by kind whose names begin so: (label, where it stands, address).
 
-    A section's label says by itself where it stands. After few sections follow the
-    questions that are nearly asked.
+    The label of a section or demo says by itself where it stands. After few of them
+    follow those that are nearly asked.
     """
     generation = live_index().generation()
     by_kind = generation.suggester.suggest(typed)
-    sections = by_kind.pop("section", [])
-    known = {row.document.id for row in sections}
     asked = _nearly_asked(typed, generation)
-    sections += [row for row in asked if row.document.id not in known]
-    if sections:
-        by_kind["section"] = sections[: PER_KIND["section"]]
+    for kind in ("demo", "section"):
+        named = by_kind.pop(kind, [])
+        known = {row.document.id for row in named}
+        near = (each for each in asked.get(kind, []) if each.document.id not in known)
+        if rows := [*named, *near][: PER_KIND[kind]]:
+            by_kind[kind] = rows
     return {kind: [_suggested(row) for row in rows] for kind, rows in by_kind.items()}
 
 
-def _nearly_asked(typed: str, generation: Generation) -> list[Suggestion]:
-    """Questions near to what is typed, the nearest first; none for a single word."""
+def _nearly_asked(typed: str, generation: Generation) -> dict[str, list[Suggestion]]:
+    """Questions and demos near to what is typed, by kind; none for a single word."""
     typed = typed[:LONGEST_TEXT]
     if len(set(analysis.terms(typed))) < 2:
-        return []
+        return {}
     near = generation.questions.near(typed)
-    best = sorted(near, key=lambda id: (-near[id], id))[: PER_KIND["section"]]
-    found = [generation.documents[id] for id in best]
-    return [Suggestion(document, document.title) for document in found]
+    by_kind: dict[str, list[Suggestion]] = {}
+    for id in sorted(near, key=lambda id: (-near[id], id)):
+        found = generation.documents[id]
+        by_kind.setdefault(found.kind, []).append(Suggestion(found, found.title))
+    return by_kind
 
 
 def _parsed(q: str, asked: dict[str, str]) -> Query:
@@ -136,14 +170,28 @@ def _parsed(q: str, asked: dict[str, str]) -> Query:
     return replace(query, filters=narrowed, notes=tuple(notes))
 
 
-def _passes(document: Document, query: Query) -> bool:
-    return all(facets.passes(document, each) for each in query.filters)
+def _without_unknown(query: Query, generation: Generation) -> Query:
+    """Words that nothing here says are left out, unless nothing would remain."""
+    knows = generation.lexicon.knows
+    unknown = [
+        word for word in query.wanted
+        if type(word) is Word and not word.place and not knows(word.text)
+    ]
+    rest = tuple(word for word in query.words if word not in unknown)
+    nothing = all(analysis.is_common(word.text) for word in rest if not word.negated)
+    name = " ".join(word.text for word in query.wanted)
+    if not unknown or nothing or called.is_name(name, generation):
+        return query
+    left_out = wording.listed([f"“{word.text}”" for word in unknown], "or")
+    note = f"nothing here says {left_out}, so that was left out"
+    return replace(query, words=rest, notes=(*query.notes, note))
 
 
 def _found(query: Query, generation: Generation) -> ranking.Ranked:
-    if not (query.words or query.filters):
-        return ranking.Ranked([])
-    return ranking.rank(query, generation, lambda document: _passes(document, query))
+    found = ranking.rank(query, generation)
+    if not all(word.place == "def" for word in query.wanted or [Word("")]):
+        return found
+    return replace(found, hits=found.hits.keep([Filter("kind", "symbol")]))
 
 
 def _corrected(q: str, corrected: dict[str, str]) -> str | None:
@@ -151,19 +199,17 @@ def _corrected(q: str, corrected: dict[str, str]) -> str | None:
     if not corrected:
         return None
     for typed, known in corrected.items():
-        q = q.replace(typed, known)
+        q = re.sub(rf"\b{re.escape(typed)}\b", known, q)
     return q
 
 
-def _exact_url(q: str, asked: dict[str, str], corrected: dict[str, str]) -> str | None:
-    if not corrected:
-        return None
+def _exact_url(q: str, asked: dict[str, str]) -> str:
     parameters = {"q": q, **{name: value for name, value in asked.items() if value}}
     return f"{reverse('search:page')}?{urlencode({**parameters, 'exact': 1})}"
 
 
 def _hits(
-    found: list[tuple[Document, float]], query: Query, generation: Generation
+    found: Hits, query: Query, generation: Generation
 ) -> list[Hit]:
     terms = _marked_terms(query, generation)
     telling = (word.text for word in query.wanted if not analysis.is_common(word.text))
@@ -172,10 +218,16 @@ def _hits(
         Hit(
             kind=document.kind, slug=document.slug, title=document.title,
             url=address(document, words), section=document.section,
-            snippet=snippets.snippet(document.body, terms), score=round(score, 3),
+            snippet=snippets.snippet(_body(document, words), terms),
+            score=round(score, 3),
         )
         for document, score in found
     ]
+
+
+def _body(document: Document, words: str) -> str:
+    result = document.kind == "result"
+    return numbers.told(document, words) if result else document.body
 
 
 def _marked_terms(query: Query, generation: Generation) -> set[str]:
@@ -187,17 +239,9 @@ def _marked_terms(query: Query, generation: Generation) -> set[str]:
     return {term for text in texts for term in analysis.terms(text)}
 
 
-def address(document: Document, words: str = "") -> str:
-    """The page at the document's place; `?h=` tells it what to mark."""
-    url = reverse("catalogue:paper", args=[document.slug])
-    if words:
-        url += f"?{urlencode({'h': words})}"
-    return f"{url}#{quote(document.anchor)}" if document.anchor else url
-
-
 def _suggested(row: Suggestion) -> tuple[str, str, str]:
     document = row.document
-    where = document.title if document.kind == "paper" else ""
+    where = document.title
     if document.kind == "symbol":
         where = f"{document.paper[0]} · {document.section}"
-    return row.label, where, address(document)
+    return row.label, where if where != row.label else "", address(document)

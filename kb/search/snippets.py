@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from html import escape
+from itertools import product
 
 from kb.search import analysis
 
@@ -28,15 +31,37 @@ def snippet(text: str, terms: Collection[str]) -> str:
 
 def marks(text: str, terms: Collection[str]) -> list[tuple[int, int, str]]:
     """The first places (start, end) of words with one of the terms, and which term."""
-    found = []
-    for match in analysis.words(text):
-        for term in analysis.terms_of(match[0]):
-            if term in terms:
-                found.append((match.start(), match.end(), term))
-                break
-        if len(found) == MOST_HITS:
+    found: list[tuple[int, int, str]] = []
+    for first, last in _stretches(text, terms):
+        for match in analysis.words(text[first:last]):
+            term = next((t for t in analysis.terms_of(match[0]) if t in terms), None)
+            if term is not None:
+                found.append((first + match.start(), first + match.end(), term))
+        if len(found) >= MOST_HITS:
             break
-    return found
+    return found[:MOST_HITS]
+
+
+def _stretches(text: str, terms: Collection[str]) -> Iterator[tuple[int, int]]:
+    """The stretches between blanks that may hold a term.
+
+    A term begins like its words, so most of a text need not be taken apart.
+    """
+    heads = _heads(frozenset(terms))
+    last = 0
+    while found := heads.search(text, last):
+        first = max(text.rfind(" ", last, found.start()) + 1, last)
+        last = text.find(" ", found.end())
+        last = len(text) if last < 0 else last
+        yield first, last
+
+
+@lru_cache(maxsize=64)
+def _heads(terms: frozenset[str]) -> re.Pattern[str]:
+    """Two letters of each term, large and small, or any that are folded: τ is tau."""
+    letters = [[(c, c.upper()) for c in term[:2]] for term in terms]
+    heads = {"".join(head) for both in letters for head in product(*both)}
+    return re.compile("|".join([*map(re.escape, sorted(heads)), r"[^\x00-\x7f]"]))
 
 
 def _best_start(hits: list[tuple[int, int, str]]) -> int:

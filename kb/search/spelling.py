@@ -12,6 +12,10 @@ from kb.search import analysis
 from kb.search.lexicon import Lexicon
 
 SHORTEST, LONG = 3, 6
+# Three letters are near to many words and may be a short name that nobody here bears:
+# they are read as a word that lost a letter if a share of all places says it, so that
+# "tme" is time and "vae" is nothing.
+COMMON = 0.02
 
 
 def edits_allowed(word: str) -> int:
@@ -35,12 +39,15 @@ def correct(word: str, lexicon: Lexicon) -> str | None:
     if not edits:
         return None
     near = process.extract(
-        typed, list(lexicon.frequency), scorer=OSA.distance, score_cutoff=edits,
-        limit=50,
+        typed, lexicon.of_length(len(typed) - edits, len(typed) + edits),
+        scorer=OSA.distance, score_cutoff=edits, limit=50,
     )
-    # Three letters are a word that lost one, or else as short as they were meant.
-    least = SHORTEST if len(typed) > SHORTEST else SHORTEST + 1
-    candidates = [(found, edits) for found, edits, _ in near if len(found) >= least]
+    short = len(typed) == SHORTEST
+    least = COMMON * lexicon.size if short else 0
+    candidates = [
+        (found, edits) for found, edits, _ in near
+        if len(found) >= SHORTEST + short and lexicon.frequency[found] >= least
+    ]
     if not candidates:
         return None
 

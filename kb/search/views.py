@@ -12,9 +12,14 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.middleware import HtmxDetails
 
 from kb.catalogue.library import library
-from kb.search import facets, service
+from kb.search import facets, service, wording
+from kb.search.unavailable import or_unavailable
 
 MAX_PAGE = 500
+LABELS = {
+    "kind": "Kind", "part": "Part", "family": "Family", "year": "Year",
+    "has": "Has", "checked": "Checked against",
+}
 
 
 class SearchRequest(HttpRequest):
@@ -25,6 +30,7 @@ class SearchRequest(HttpRequest):
 
 @require_safe
 @vary_on_headers("HX-Request")  # a cache must not show a part as the whole page
+@or_unavailable("search/unavailable.html", "search/_unavailable.html")
 def page(request: SearchRequest) -> HttpResponse:
     """Hits for `?q=`; a request by HTMX gets the part below the box alone."""
     asked = {name: request.GET.get(name, "") for name in ("q", *facets.FACETS)}
@@ -38,6 +44,8 @@ def page(request: SearchRequest) -> HttpResponse:
         "answer": answer,
         "rows": [(hit, _formula(hit)) for hit in answer.results],
         "facets": _facets(answer.facets, asked),
+        "narrowed": [(name, asked[name]) for name in facets.FACETS if asked[name]],
+        "all": _link({"q": asked["q"]}),
         "previous": _link(asked, page=number - 1) if number > 1 else "",
         "next": (
             _link(asked, page=number + 1)
@@ -52,6 +60,7 @@ def page(request: SearchRequest) -> HttpResponse:
 
 
 @require_safe
+@or_unavailable("search/_suggest.html", "search/_suggest.html")
 def suggest(request: HttpRequest) -> HttpResponse:
     """Places whose names begin as typed, grouped by kind."""
     typed = request.GET.get("q", "")
@@ -86,11 +95,12 @@ def _facets(table: facets.Counts, asked: dict[str, str]) -> list[dict[str, Any]]
     for name, counted in table.items():
         rows = [
             {
-                "value": value, "count": count, "chosen": value == asked[name],
+                "label": wording.label(name, value), "count": count,
+                "chosen": value == asked[name],
                 "url": _link(asked, **{name: "" if value == asked[name] else value}),
             }
             for value, count in counted.items()
         ]
         if rows:
-            groups.append({"name": name, "rows": rows})
+            groups.append({"label": LABELS[name], "rows": rows})
     return groups

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from whoosh import fields, index, query
 from whoosh.analysis import SpaceSeparatedTokenizer
 from whoosh.collectors import TimeLimit, TimeLimitCollector
@@ -43,7 +44,7 @@ def schema() -> fields.Schema:
         )
         for name in FIELDS
     }
-    return fields.Schema(id=fields.STORED, **columns)
+    return fields.Schema(**columns)
 
 
 class WhooshEngine:
@@ -60,17 +61,17 @@ class WhooshEngine:
         writer = made.writer(limitmb=MEMORY_MB)
         for entry in entries:
             text = {name: " ".join(terms) for name, terms in entry.fields.items()}
-            writer.add_document(id=entry.id, **text)
-        writer.commit(optimize=True)
+            writer.add_document(**text)
+        writer.commit(optimize=True)  # one segment, whose numbers are the entries'
         made.close()
 
-    def search(self, request: Request, limit: int, offset: int = 0) -> Ranking:
+    def search(self, request: Request, limit: int) -> Ranking:
         """See `Engine.search`. BM25F, stopped after `request.seconds`."""
         searcher = self._searcher()
         wanted = translate(request.wanted, request.weights)
         if request.excluded is not None:
             wanted = query.AndNot(wanted, translate(request.excluded, {}))
-        inner = searcher.collector(limit=limit + offset)
+        inner = searcher.collector(limit=limit)
         # A timer thread: the alarm signal would work in the main thread only.
         collector = TimeLimitCollector(inner, request.seconds, use_alarm=False)
         complete = True
@@ -78,9 +79,9 @@ class WhooshEngine:
             searcher.search_with_collector(wanted, collector)
         except TimeLimit:
             complete = False
-        results = collector.results()
-        pairs = [(hit["id"], float(hit.score)) for hit in results]
-        return Ranking(pairs[offset : offset + limit], complete)
+        best = collector.results().top_n
+        numbers = np.array([number for _, number in best], np.int64)
+        return Ranking(numbers, np.array([score for score, _ in best], float), complete)
 
     def health(self) -> Health:
         """See `Engine.health`."""

@@ -12,6 +12,15 @@ PLACES = {
     "eq": "{} in an equation", "": "{}",
 }
 HAS = {"demo": "a demo", "code": "code", "golden": "golden cases"}
+CHECKED = {
+    "code": "others’ code", "formulas": "formulas alone",
+    "mixed": "others’ code and formulas",
+}
+
+
+def label(facet: str, value: str) -> str:
+    """A value of a facet in words."""
+    return {"has": HAS, "checked": CHECKED}.get(facet, {}).get(value, value)
 
 
 def sentence(
@@ -35,8 +44,8 @@ def _looked_for(query: Query) -> str:
     if not (query.words or query.filters):
         return ""
     telling = [w for w in query.wanted if not analysis.is_common(w.text)]
-    wanted = _listed([_word(word) for word in telling or query.wanted]) or "everything"
-    unwanted = _listed([_word(word) for word in query.unwanted], "or")
+    wanted = listed([_word(word) for word in telling or query.wanted]) or "everything"
+    unwanted = listed([_word(word) for word in query.unwanted], "or")
     held = [_filter(each) for each in query.filters]
     pieces = [wanted, f"without {unwanted}" if unwanted else "", *held]
     return f"Looking for {', '.join(filter(None, pieces))}."
@@ -58,6 +67,8 @@ def _filter(wanted: Filter) -> str:
     if wanted.name == "has":
         joint = "without" if wanted.negated else "with"
         return f"{joint} {HAS.get(wanted.value, wanted.value)}"
+    if wanted.name == "checked":
+        return f"{negation}checked against {CHECKED.get(wanted.value, wanted.value)}"
     phrases = {
         "author": "by “{}”", "part": "in {}", "family": "of the family {}",
         "tag": "tagged “{}”", "kind": "of the kind {}",
@@ -74,7 +85,8 @@ def _years(value: str) -> str:
     return f"since {first}" if last == 9999 else f"from {first} to {last}"
 
 
-def _listed(parts: list[str], joint: str = "and") -> str:
+def listed(parts: list[str], joint: str = "and") -> str:
+    """Parts as they are said: "a, b and c"."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {joint} {parts[-1]}"

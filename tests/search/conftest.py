@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from kb.search.generations import IndexBusy
 from kb.search.index import LiveIndex, live_index
 
 SHELF = Path(__file__).parent / "shelf"
@@ -33,14 +37,26 @@ def index(shelf: None) -> LiveIndex:
     return live_index()
 
 
-@pytest.fixture(scope="session")
-def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("real_index")
+@pytest.fixture
+def real_papers(settings) -> Callable[[str], None]:
+    """real_papers(engine): search in the project's own papers.
+
+    All processes of a test run share one index for each engine: the first builds it.
+    """
+
+    def use(engine: str) -> None:
+        settings.SEARCH_ENGINE = engine
+        settings.VAR_DIR = Path(os.environ["KB_VAR_DIR"]) / "real_papers" / engine
+        while True:
+            with suppress(IndexBusy):
+                live_index().refresh()
+                return
+
+    return use
 
 
 @pytest.fixture
-def library_of(engine: str, real_index: Path, settings) -> str:
-    """The project's own papers, indexed once for each engine."""
-    settings.SEARCH_ENGINE = engine
-    settings.VAR_DIR = real_index / engine
+def library_of(engine: str, real_papers: Callable[[str], None]) -> str:
+    """The project's own papers, under each engine; its name."""
+    real_papers(engine)
     return engine

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from kb.search import analysis, formula, language
+from kb.search import formula, language
 from kb.search.cards import RISE_BY_AUTHOR, RISE_BY_TOPIC, Cards
-from kb.search.closeness import LEAST, Closeness
 from kb.search.documents import Document
-from kb.search.lexicon import count_words, name_keys
+from kb.search.lexicon import name_keys
 
 DINO = Document(
     "dino", "paper", "dino", "", "Emerging", "", "Emerging properties DINO", "",
@@ -30,16 +29,6 @@ SAID = replace(NAMED, id="dino#b", body="an exponential moving average of weight
 ])  # fmt: skip
 def test_all_words_must_stand_on_the_card(words: str, expected: dict[str, float]) -> None:
     assert Cards([DINO, SWAV, SAID]).matches(words.split()) == expected
-
-
-def test_a_place_that_says_the_words_side_by_side_is_closest() -> None:
-    shelf = {d.id: d for d in (NAMED, SAID)}
-    close = Closeness(shelf, count_words(shelf.values()))
-    terms = analysis.terms("exponential moving average")
-    said = close.factor("dino#b", terms, together=True)
-    assert said > close.factor("dino#b", terms, together=False) == pytest.approx(1)
-    assert LEAST < close.factor("dino#a", terms, together=True) < 1
-    assert close.factor("dino#a", ["unheard"], together=True) == pytest.approx(LEAST)
 
 
 @pytest.mark.parametrize(("typed", "name"), [

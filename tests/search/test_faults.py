@@ -17,14 +17,15 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from kb.catalogue.library import library
-from kb.search import generations
+from kb.search import generations, sealed
 from kb.search import index as live
 from kb.search.engine import Request, Term
 from kb.search.generations import IndexUnwritable
 from kb.search.index import LiveIndex
 from kb.search.service import search
+from tests.services import wait_until
 
-OURS = ("documents.json", "vocabulary.json", "similar.json", "sentinel.json")
+OURS = ("documents.json", "vocabulary.json", "similar.json", "said.npz", "sentinel.json")
 
 
 def damage(file: Path, how: str) -> None:
@@ -39,7 +40,8 @@ def damage(file: Path, how: str) -> None:
 
 
 def answers(generation: generations.Generation) -> bool:
-    return bool(generation.engine.search(Request(Term("kind", "paper"), {}), 10).hits)
+    papers = Request(Term("kind", "paper"), {})
+    return len(generation.engine.search(papers, 10).numbers) > 0
 
 
 @pytest.mark.parametrize("how", ["truncated", "zeroed", "deleted"])
@@ -87,7 +89,7 @@ def test_without_its_pointer_the_last_good_index_answers(index: LiveIndex) -> No
 def test_documents_of_an_older_program_are_made_anew(
     index: LiveIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = generations._write_json
+    write = sealed.write_json
 
     def older(file: Path, value: object) -> None:
         if file.name == generations.DOCUMENTS:
@@ -96,10 +98,11 @@ def test_documents_of_an_older_program_are_made_anew(
         write(file, value)
 
     with monkeypatch.context() as patch:
-        patch.setattr(generations, "_write_json", older)
+        patch.setattr(sealed, "write_json", older)
         patch.setattr(generations, "_from_json", lambda row: row)
         patch.setattr(generations.lexicon, "Lexicon", lambda *_: None)
         patch.setattr(generations, "Questions", lambda *_: None)
+        patch.setattr(generations, "Shelf", lambda *_: None)
         LiveIndex(index.root, index.engine).refresh()
     assert "mae" in index.generation().documents
 
@@ -216,14 +219,14 @@ def test_a_full_disk_is_told_and_searches_go_on(
     assert f"BAD search    {remedy}" in (said := examined())
     assert f"the last good one answers, {len(old.documents)} places" in said
     assert search("masked autoencoders").results
-    assert {path.name for path in old.folder.parent.iterdir()} == before
+    # The search has set off a try of its own, which puts away what it began.
+    names = lambda: {path.name for path in old.folder.parent.iterdir()}  # noqa: E731
+    wait_until(lambda: names() == before, what="the new index to be put away")
     (disk / "filler").unlink()
     call_command("index", stdout=StringIO())
     assert len(live.live_index().generation().documents) > len(old.documents)
 
 
-# tantivy takes a lock in the folder even to read, so it cannot start there.
-@pytest.mark.parametrize("engine", ["whoosh", "fts5"])
 @pytest.mark.django_db
 def test_a_read_only_folder_is_told_and_searches_go_on(
     shelf: None, settings, disk: Path, engine: str

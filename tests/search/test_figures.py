@@ -38,7 +38,7 @@ def test_a_drawing_is_a_place_with_its_title_and_its_words(
     drawn: dict[str, Document],
 ) -> None:
     found = drawn["mae#fig-1"]
-    assert found.kind == "section"
+    assert found.kind == "figure"
     assert found.title == "MAE: drawing, Encode a quarter, paint the rest"
     assert found.section == "Key idea"
     assert "A picture of sixteen patches loses twelve of them." in found.body

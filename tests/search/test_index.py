@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from kb.catalogue import library as catalogue
-from kb.search import generations
+from kb.search import generations, sealed
 from kb.search.documents import Document
 from kb.search.generations import IndexBusy, IndexUnreadable
 from kb.search.index import LiveIndex
@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 BUILD = """
 import sys, time
 from pathlib import Path
-from kb.search import generations
+from kb.search import generations, sealed
 from kb.search.documents import Document
 from kb.search.engine import engine_class
 
@@ -144,7 +144,7 @@ def test_a_broken_index_is_noticed(tmp_path: Path, engine: str, broken: str) -> 
 
 def test_a_generation_without_its_sentinel_was_not_finished(tmp_path: Path) -> None:
     made = write(tmp_path, "fts5", document())
-    (made.folder / generations.SENTINEL).unlink()
+    (made.folder / sealed.SENTINEL).unlink()
     with pytest.raises(IndexUnreadable):
         generations.Generation(made.folder)
 

@@ -4,7 +4,7 @@
 and what kind of search it is. The places were written down from the papers and
 their code before any search was made. A place is `slug` for a paper as a whole,
 `slug#anchor` for a part of its page, or `slug#L name` for a marked line of code,
-whose number moves.
+whose number moves; `concept:name`; or `slug:dataset, metric, protocol` for numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
@@ -31,7 +31,13 @@ WORTH_OF_KIND = {"idea": 0.75, "formula": 0.8}
 
 
 def place(hit: Hit) -> str:
-    anchor = unquote(urlsplit(hit.url).fragment)
+    url = urlsplit(hit.url)
+    if hit.kind == "concept":
+        return f"concept:{hit.slug}"
+    if hit.kind == "result":
+        asked = dict(parse_qsl(url.query))
+        return f"{hit.slug}:{asked['dataset']}, {asked['metric']}, {asked['protocol']}"
+    anchor = unquote(url.fragment)
     if hit.kind == "symbol" and re.fullmatch(r"L\d+", anchor):
         anchor = f"L {hit.title}"
     return f"{hit.slug}#{anchor}" if anchor else hit.slug

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -60,17 +60,12 @@ def test_the_place_that_is_meant_comes_first(
         assert "#" not in first.url
 
 
-@pytest.fixture(scope="module")
-def real_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("var")
-
-
 @pytest.mark.parametrize(("query", "slug", "anchor"), REAL, ids=[q for q, _, _ in REAL])
 def test_the_place_that_is_meant_comes_first_among_the_real_papers(
-    query: str, slug: str, anchor: str, real_index: Path, settings
+    query: str, slug: str, anchor: str, real_papers: Callable[[str], None], settings
 ) -> None:
     if not (settings.PAPERS_DIR / f"{slug}.md").exists():
         pytest.skip(f"papers/{slug}.md is not written yet")
-    settings.VAR_DIR = real_index
+    real_papers("whoosh")
     first = search(query).results[0]
     assert (first.slug, first.url.endswith(anchor)) == (slug, True), first

@@ -88,10 +88,10 @@ def test_a_missing_quotation_mark_is_said() -> None:
     assert "never closed" in query.notes[0]
 
 
-def test_only_twelve_words_count_and_stop_words_are_free() -> None:
+def test_only_so_many_words_count_and_stop_words_are_free() -> None:
     query = parse("the of " + " ".join(f"word{i}" for i in range(1000)))
     assert len(query.words) == 2 + language.MAX_TERMS
-    assert any("first 12 words" in note for note in query.notes)
+    assert any(f"first {language.MAX_TERMS} words" in note for note in query.notes)
 
 
 @pytest.mark.parametrize(("text", "asks"), [
@@ -106,6 +106,43 @@ def test_a_question_is_told_by_its_mark_or_its_beginning(text: str, asks: bool) 
 def test_a_shouted_query_means_what_it_means_in_small_letters() -> None:
     assert parse("WHY NOT COLLAPSE??") == parse("why not collapse??")
     assert parse("CAN").words == (Word("CAN"),)
+
+
+@pytest.mark.parametrize(("text", "latex"), [
+    (r"\tau", True), ("τ", True), ("1/sqrt d", True), ("x^2", True), ("√d", True),
+    ("tau", False), ("sqrtm", False), ("naïve", False), ("1/2", False),
+])  # fmt: skip
+def test_a_formula_is_told_by_a_command_or_what_is_written_for_one(
+    text: str, latex: bool
+) -> None:
+    assert parse(text).latex == latex
+
+
+@pytest.mark.parametrize("text", [
+    "L = -log exp", r"-\log p", r"-log \frac{a}{b}", r"\sqrt{d} -log",
+    'L = -"log softmax"',
+])  # fmt: skip
+def test_a_minus_in_a_formula_excludes_nothing(text: str) -> None:
+    assert parse(text).words
+    assert parse(text).unwanted == ()
+
+
+@pytest.mark.parametrize("text", [
+    "loss -log", "has=demo -log", r"eq:\tau -log", "L = x -code:log", "sqrt d -log",
+    "L = x -part:video -title:log",
+])  # fmt: skip
+def test_a_minus_beside_words_or_fields_excludes(text: str) -> None:
+    assert [word.text for word in parse(text).unwanted] == ["log"]
+
+
+@pytest.mark.parametrize("text", ["1/sqrt d", "1 / sqrt d", "√d", "sqrt d", r"\sqrt{d}"])
+def test_a_root_is_one_word_however_it_is_written(text: str) -> None:
+    assert parse(text).words == (Word("sqrt"), Word("d"))
+
+
+@pytest.mark.parametrize("text", ["who wrote MAE", "Who invented MAE?", "who proposed MAE"])
+def test_who_did_it_asks_for_the_paper(text: str) -> None:
+    assert parse(text).words == (Word("MAE"),)
 
 
 @pytest.mark.parametrize(("value", "expected"), [

@@ -42,7 +42,7 @@ def generation(engine: str, tmp_path: Path) -> Generation:
 
 
 def found(text: str, generation: Generation) -> list[str]:
-    ranked = ranking.rank(language.parse(text), generation, lambda document: True)
+    ranked = ranking.rank(language.parse(text), generation)
     return [document.anchor for document, _ in ranked.hits]
 
 

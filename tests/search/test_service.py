@@ -116,6 +116,28 @@ def test_known_short_and_hopeless_words_are_left_alone(word: str) -> None:
     assert search(word).query.corrected is None
 
 
+def test_a_word_that_nothing_says_is_left_out_and_that_is_said() -> None:
+    answer = search("bootstrap qqq zzz")
+    assert answer.count == search("bootstrap").count > 0
+    assert "Nothing here says “qqq” or “zzz”, so that was left out." in (
+        answer.query.understood
+    )
+    assert "left out" not in search("bootstrap qqq", exact=True).query.understood
+
+
+@pytest.mark.parametrize("query", ["qqq", "qqq the of", "def:qqq byol", "mae tldr"])
+def test_nothing_is_left_out_of_a_name_a_field_or_where_nothing_would_remain(
+    query: str,
+) -> None:
+    assert "left out" not in search(query).query.understood
+
+
+def test_a_correction_touches_whole_words_only() -> None:
+    answer = search("los patchfy patchfying kind:symbol")
+    assert answer.query.corrected
+    assert answer.query.corrected.startswith("los patchify patchfying")
+
+
 def test_a_beginning_is_completed_and_not_corrected() -> None:
     answer = search("autoenc")
     assert answer.query.corrected is None

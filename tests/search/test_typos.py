@@ -88,3 +88,9 @@ def test_exact_hits_stand_above_those_of_a_corrected_word(library_of: str) -> No
     assert found.query.corrected == "patchify attention"
     top = found.results[0]
     assert "patchify" in f"{top.title} {top.snippet}".lower()
+
+
+def test_three_letters_are_read_as_a_common_word_or_left_alone(library_of: str) -> None:
+    assert answer("tme", library_of).query.corrected == "time"
+    for name in ("vae", "llm", "lda"):
+        assert answer(name, library_of).query.corrected is None

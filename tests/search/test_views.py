@@ -48,8 +48,25 @@ def test_what_is_typed_is_escaped(client: Client) -> None:
 
 def test_facets_are_links_and_the_chosen_one_leads_back(client: Client) -> None:
     page = client.get("/search/", {"q": "loss", "kind": "symbol"}).content.decode()
-    assert '<a href="?q=loss" aria-current="true">symbol</a>' in page
+    assert '<a href="?q=loss" aria-current="true">symbol <span' in page
     assert "?q=loss&amp;kind=symbol&amp;part=video" in page
+
+
+def test_chosen_facets_go_with_the_form_and_can_all_be_left(client: Client) -> None:
+    asked = {"q": "loss", "kind": "symbol", "has": "code"}
+    page = client.get("/search/", asked).content.decode()
+    for name in ("kind", "has"):
+        value = asked[name]
+        assert f'name="{name}" value="{value}" form="search">' in page
+    assert '<a href="?q=loss">Without filters</a>' in page
+    assert "Without filters" not in client.get("/search/", {"q": "loss"}).content.decode()
+
+
+def test_how_many_were_found_is_told_to_who_cannot_see_it(client: Client) -> None:
+    page = client.get("/search/", {"q": "def:patchify"}).content.decode()
+    assert 'data-said="1 hit."' in page
+    region, results = page.index('role="status"'), page.index('id="results"')
+    assert region < results  # outside of what is swapped
 
 
 def test_a_correction_is_said_with_a_link_to_the_exact_form(client: Client) -> None:

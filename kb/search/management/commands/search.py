@@ -4,9 +4,10 @@ import html
 import re
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from kb.search.service import Hit, search
+from kb.search.unavailable import NO_INDEX
 
 
 class Command(BaseCommand):
@@ -20,7 +21,10 @@ class Command(BaseCommand):
     def handle(
         self, *args: object, query: list[str], page: int, exact: bool, **options: object
     ) -> None:
-        answer = search(" ".join(query), page=page, exact=exact)
+        try:
+            answer = search(" ".join(query), page=page, exact=exact)
+        except NO_INDEX as fault:
+            raise CommandError(str(fault)) from fault
         self.stdout.write(answer.query.understood)
         for hit in answer.results:
             self._write(hit)
