@@ -1,4 +1,4 @@
-"""`manage.py check` reads the table of results and names what is wrong with it."""
+"""`manage.py check` reads the tables of results and names what is wrong with them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from kb.catalogue.library import library
 from kb.catalogue.problems import Problem
+from kb.results.budget import budget
 from kb.results.table import Table, table
 
 
@@ -18,7 +19,7 @@ def results_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An error for each row that readers do not get to see, or whose link is dead."""
     return [
         Error(str(problem), hint=problem.remedy, id="results.E001")
-        for problem in problems(table(), library().papers)
+        for problem in (*problems(table(), library().papers), *budget().problems)
     ]
 
 

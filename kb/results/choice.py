@@ -23,6 +23,7 @@ LABELS = {
     "verified": "Checked",
 }
 OFFERED = 40  # options of a filter; rarer ones come up once others are narrowed
+SINGLY = 4  # chosen values of a filter that are still shown one by one
 RANK = {verified: rank for rank, verified in enumerate(VERIFIED)}
 
 
@@ -82,7 +83,7 @@ def asked(query: QueryDict, papers: Container[str]) -> Choice:
     """
     values = {name: frozenset(filter(None, query.getlist(name))) for name in LABELS}
     sort = query.get("sort", "")
-    if sort.removeprefix("-") not in ("", *COLUMNS):
+    if sort and sort.removeprefix("-") not in COLUMNS:
         message = f"The table has no column “{sort}”; sort by {', '.join(COLUMNS)}."
         raise Refused("sort", sort, message)
     for unknown in sorted(values["verified"] - set(VERIFIED)):
@@ -156,8 +157,19 @@ def _commonest(name: str, counts: Counter[str], mine: frozenset[str]) -> list[st
 
 
 def taken(facets: Iterable[Facet], choice: Choice) -> list[Option]:
-    """What is chosen, the word in the method's name included."""
-    found = [option for facet in facets for option in facet.options if option.selected]
+    """What is chosen, the word in the method's name included.
+
+    Many values of one filter, as a ready-made view may choose, go together: the filter
+    itself lists them.
+    """
+    found = []
+    for facet in facets:
+        mine = [option for option in facet.options if option.selected]
+        if len(mine) > SINGLY:
+            rest = choice.only(facet.name).query
+            label = f"{facet.label}: {len(mine)} chosen"
+            mine = [Option("", label, 0, True, rest)]
+        found += mine
     if choice.method:
         rest = replace(choice, method="").query
         label = f"method: {choice.method}"

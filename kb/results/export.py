@@ -24,11 +24,11 @@ def as_csv(rows: Iterable[Row]) -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_harmless(getattr(row, name)) for name in COLUMNS])
+        writer.writerow([harmless(getattr(row, name)) for name in COLUMNS])
     return text.getvalue()
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A quote in front of what could be a formula; a negative number is none."""
     suspect = cell.startswith(FORMULA) and not NUMBER.fullmatch(cell)
     return f"'{cell}" if suspect else cell

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from kb.results.choice import Choice
+from django.utils.text import slugify
+
+from kb.results.choice import Choice, Refused
 from kb.results.comparing import Offer
 from kb.results.table import Row
 
@@ -18,6 +21,11 @@ class Question:
     dataset: str
     metric: str
     protocol: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its address calls it: the choice itself names many protocols."""
+        return slugify(self.label)
 
 
 IMAGENET = ("ImageNet-1k", "top-1")
@@ -34,6 +42,7 @@ QUESTIONS = (
     Question("Detection on COCO", "COCO", "box AP"),
     Question("Segmentation on ADE20K", "ADE20K", "mIoU"),
 )
+VIEWS = {question.name: question for question in QUESTIONS}
 
 
 def offers(rows: Iterable[Row]) -> list[Offer]:
@@ -41,9 +50,18 @@ def offers(rows: Iterable[Row]) -> list[Offer]:
     rows = list(rows)
     found = ((question, _answers(question, rows)) for question in QUESTIONS)
     return [
-        Offer(question.label, len(answers), _choice(question, answers).query)
+        Offer(question.label, len(answers), urlencode({"view": question.name}))
         for question, answers in found if len(answers) > 1
     ]
+
+
+def named(view: str, rows: Iterable[Row]) -> Choice:
+    """The choice that a ready-made view stands for. Raises Refused for another name."""
+    if view not in VIEWS:
+        message = f"There is no view “{view}”; choose {', '.join(VIEWS)}."
+        raise Refused("view", view, message)
+    question = VIEWS[view]
+    return _choice(question, _answers(question, list(rows)))
 
 
 def _answers(question: Question, rows: list[Row]) -> list[Row]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -14,6 +12,8 @@ from django.conf import settings
 
 from kb.catalogue.library import library
 from kb.catalogue.problems import Problem
+from kb.results import sheet
+from kb.results.sheet import Cells
 
 # How far a number was checked, best first.
 VERIFIED = {
@@ -99,15 +99,9 @@ def _cached(path: Path, mtime: int, size: int) -> Table:
 
 def read(path: Path) -> Table:
     """The table in a CSV file whose first line names COLUMNS in any order."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    if set(reader.fieldnames or ()) != set(COLUMNS):
-        remedy = f"begin it with {','.join(COLUMNS)}"
-        return Table(problems=(Problem(path, 1, "wrong column names", remedy),))
+    filled, problems = sheet.read(path, COLUMNS)
     rows: dict[tuple[str, ...], Row] = {}
-    problems: list[Problem] = []
-    for cells in reader:
-        line = reader.line_num
+    for line, cells in filled:
         found = list(_faults(cells)) or list(_twice(cells, rows))
         problems += [Problem(path, line, message, remedy) for message, remedy in found]
         if not found:
@@ -116,12 +110,8 @@ def read(path: Path) -> Table:
     return Table(tuple(rows.values()), tuple(problems))
 
 
-def _faults(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _faults(cells: Cells) -> Iterator[tuple[str, str]]:
     """(message, remedy) of each thing that is wrong with a row by itself."""
-    if None in cells or None in cells.values():
-        remedy = 'quote cells that hold a comma: "a, b"'
-        yield "has not as many cells as the header", remedy
-        return
     for name in NEEDED:
         if not cells[name].strip():
             yield f"no {name}", f"say the {name}; a number without it cannot be used"
@@ -133,7 +123,7 @@ def _faults(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _twice(
-    cells: dict[str, str], rows: dict[tuple[str, ...], Row]
+    cells: Cells, rows: dict[tuple[str, ...], Row]
 ) -> Iterator[tuple[str, str]]:
     first = rows.get(_key(cells))
     if first:
@@ -141,7 +131,7 @@ def _twice(
         yield f"the same measurement as line {first.line}", remedy
 
 
-def _key(cells: dict[str, str]) -> tuple[str, ...]:
+def _key(cells: Cells) -> tuple[str, ...]:
     """What was measured and where that was read: all but the outcome."""
     return tuple(
         cells[name].strip() for name in COLUMNS if name not in ("value", "verified")

@@ -33,11 +33,15 @@ def answering(view: Answer) -> Callable[[HttpRequest], HttpResponse]:
     @require_safe
     @wraps(view)
     def answer(request: HttpRequest) -> HttpResponse:
+        rows, ready = published(), request.GET.get("view")
         try:
-            choice = choices.asked(request.GET, library().papers)
+            choice = (
+                questions.named(ready, rows) if ready
+                else choices.asked(request.GET, library().papers)
+            )
         except Refused as refused:
             return _refusal(request, refused)
-        return view(request, published(), choice)
+        return view(request, rows, choice)
 
     return answer
 
@@ -53,7 +57,8 @@ def _refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
 
 @answering
 def page(request: HttpRequest, rows: list[Row], choice: Choice) -> HttpResponse:
-    """`results/page.html`; GET parameters as in `choice.LABELS`, method, sort, page.
+    """`results/page.html`; GET parameters as in `choice.LABELS`, method, sort, page;
+    or view, the name of one of `questions.VIEWS`.
 
     rows: one page (of a Paginator); shown: (Row, name and address of its entry,
           address of its source or "") for each
@@ -70,7 +75,7 @@ def page(request: HttpRequest, rows: list[Row], choice: Choice) -> HttpResponse:
     found = choices.chosen(rows, choice)
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     facets = choices.facets(rows, choice, names)
-    alone = choice.values["paper"]
+    alone = choice.values.get("paper", frozenset())
     context = {
         "choice": choice,
         "total": len(rows),

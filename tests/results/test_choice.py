@@ -54,6 +54,7 @@ def test_numbers_sort_as_numbers_and_equal_rows_keep_their_order(rows, sort, exp
     [
         ("sort=colour", "sort", 400, "sort by paper, method"),
         ("sort=--value", "sort", 400, "sort by"),
+        ("sort=-", "sort", 400, "sort by"),
         ("verified=perhaps", "verified", 400, "yes, notes, no"),
         ("paper=toi", "paper", 404, "no paper “toi”"),
     ],
@@ -80,6 +81,14 @@ def test_a_chosen_option_is_taken_away_by_its_link_and_so_is_the_word(rows) -> N
     paper, word = taken(facets(rows, choice, NAMES), choice)
     assert (paper.label, paper.query) == ("Toy", "method=toy")
     assert (word.label, word.query) == ("method: toy", "paper=toy")
+
+
+def test_many_chosen_values_of_a_filter_are_taken_away_together(rows) -> None:
+    many = "&".join(f"protocol=p{number}" for number in range(5))
+    choice = asked(QueryDict(f"{many}&metric=top-1"), PAPERS)
+    metric, protocols = taken(facets(rows, choice, NAMES), choice)
+    assert metric.label == "top-1"
+    assert (protocols.label, protocols.query) == ("Protocol: 5 chosen", "metric=top-1")
 
 
 def test_a_chosen_value_without_rows_can_still_be_taken_away(rows) -> None:

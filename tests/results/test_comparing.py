@@ -11,7 +11,7 @@ from django.http import QueryDict
 from kb.results.choice import Choice, asked, chosen
 from kb.results.comparing import MOST, compare, differences
 from kb.results.plot import draw, scaled
-from kb.results.questions import offers
+from kb.results.questions import named, offers
 
 NAMES = {"toy": "Toy", "other": "Other"}
 
@@ -115,5 +115,7 @@ def test_a_ready_made_view_holds_all_protocols_that_begin_as_it_says(rows) -> No
     views = {offer.label: offer for offer in offers([*rows, longer])}
     view = views["ImageNet, linear probe"]
     assert view.count == 3
-    assert len(chosen([*rows, longer], asked(QueryDict(view.query), NAMES))) == 3
+    everything = [*rows, longer]
+    choice = named(QueryDict(view.query)["view"], everything)
+    assert len(chosen(everything, choice)) == 3
     assert "ImageNet, k-NN" not in views  # a single row

@@ -29,6 +29,16 @@ def test_every_row_leads_to_its_entry_and_to_its_source_and_says_how_far_it_is_c
     assert body.count("from memory, unverified") == 1
 
 
+def test_ready_made_views_have_short_addresses_and_other_names_are_refused(site) -> None:
+    offers = site.get("/results/").context["questions"]
+    assert [offer.query for offer in offers] == ["view=imagenet-linear-probe"]
+    page = site.get(f"/results/?{offers[0].query}")
+    assert len(page.context["rows"]) == offers[0].count
+    refused = site.get("/results/?view=weather")
+    assert refused.status_code == 400
+    assert "choose imagenet-linear-probe, " in refused.content.decode()
+
+
 def test_a_heading_sorts_by_its_column_and_the_other_way_round(site) -> None:
     first = site.get("/results/?paper=toy")
     by = {heading.column: heading for heading in first.context["headings"]}
