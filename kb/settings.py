@@ -1,9 +1,14 @@
 """Settings, all from the environment; `.env.example` lists each with its default."""
 
+import os
+from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -16,18 +21,38 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def own_secret_key() -> str:
-    """A key made on first start and kept in VAR_DIR: there is no default to forget."""
+    """A key made on first start and kept in VAR_DIR: there is no default to forget.
+
+    Web and worker may start at once: the file appears whole, and only the first.
+    """
     file = VAR_DIR / "secret_key"
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(get_random_secret_key())
+        with NamedTemporaryFile("w", dir=VAR_DIR, prefix="secret_key.") as made:
+            made.write(get_random_secret_key())
+            made.flush()
+            with suppress(FileExistsError):
+                os.link(made.name, file)
     return file.read_text()
+
+
+def networks(name: str) -> list[str]:
+    """Addresses and networks of a setting. Raises ImproperlyConfigured."""
+    named = env.list(name, default=[])
+    try:
+        return [str(ip_network(one, strict=False)) for one in named]
+    except ValueError as error:
+        said = f"{name}: {error}; name addresses or networks: 127.0.0.1,10.0.0.0/8"
+        raise ImproperlyConfigured(said) from error
 
 
 DEBUG = env.bool("KB_DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or own_secret_key()
-ALLOWED_HOSTS = env.list("KB_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# By the last three the machine asks itself: probes, a container's health check.
+ALLOWED_HOSTS = [*env.list("KB_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("KB_TRUSTED_ORIGINS", default=[])
+# Who may say in X-Forwarded-For and -Proto who asks, and how: see kb/asgi.py.
+PROXIES = networks("KB_PROXIES")
+HTTPS = env.bool("KB_HTTPS", default=False)
 
 PAPERS_DIR = BASE_DIR / "papers"
 # Further folders of Markdown notes, a reader's own.
@@ -49,12 +74,16 @@ INSTALLED_APPS = [
     "kb.api",
 ]
 
+# What adds headers stands before what answers by itself, WhiteNoise first of all.
 MIDDLEWARE = [
+    "kb.gate.entrance.Entrance",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "kb.gate.limits.Limits",
+    "kb.gate.outages.Outages",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -83,6 +112,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # Nobody waits for ever for a server that hangs; seconds, then milliseconds.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5, "tcp_user_timeout": 10_000,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -117,6 +152,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF, "blob:"],  # blob: a chosen picture, before it is sent
+        "media-src": ["blob:"],  # the first frame of a chosen video is shown
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -125,12 +161,28 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_SSL_REDIRECT = False  # a proxy's business
-if env.bool("KB_BEHIND_PROXY", default=False):
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("KB_HTTPS", default=False)
+SECURE_SSL_REDIRECT = HTTPS
+# Asked from inside, by plain http.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
+# What the operator's other host names speak is not for this site to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+
+# From one address, which may be a whole classroom's; queue.py limits a visitor's runs.
+REQUESTS_PER_MINUTE = {
+    "search": 600, "runs": 240, "events": 1200, "compare": 120,
+    **env.dict("KB_REQUESTS_PER_MINUTE", cast={"value": int}, default={}),
+}
+# In memory and for each process: nothing kept here has to be right, or to last.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
 SEARCH_ENGINE = env.str("KB_SEARCH_ENGINE", default="whoosh")  # or fts5, tantivy
 # An engine's time for one request; what it has found by then is the answer.
@@ -139,12 +191,20 @@ SEARCH_SECONDS = env.float("KB_SEARCH_SECONDS", default=0.5)
 # Jobs. The embedded default keeps messages as files, so nothing has to be installed;
 # CELERY_BROKER_URL=redis://… is all it takes beyond one machine.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+BROKER_DIR = None
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str | int]
 if CELERY_BROKER_URL.startswith("filesystem"):
     BROKER_DIR = VAR_DIR / "broker"
     BROKER_DIR.mkdir(exist_ok=True)
     CELERY_BROKER_TRANSPORT = "kb.runs.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(BROKER_DIR)}
     CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+elif CELERY_BROKER_URL.startswith("redis"):
+    # One that takes connections and then says nothing must not hold a visitor up. More
+    # than the second for which a worker asks it to wait for a message.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "socket_timeout": 3, "socket_connect_timeout": 3, "max_retries": 0,
+    }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True  # the row is the result
@@ -156,22 +216,13 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 
 # Runs
 RUN_KEEP_DAYS = env.int("KB_RUN_KEEP_DAYS", default=7)
-RUN_HEARTBEAT_SECONDS = env.int("KB_RUN_HEARTBEAT_SECONDS", default=30)
-RUN_SWEEP_SECONDS = env.float("KB_RUN_SWEEP_SECONDS", default=10)
+RUN_HEARTBEAT_SECONDS = env.int("KB_RUN_HEARTBEAT_SECONDS", default=15)
+RUN_TIDY_SECONDS = env.int("KB_RUN_TIDY_SECONDS", default=60)
+RUN_ORPHAN_SECONDS = env.int("KB_RUN_ORPHAN_SECONDS", default=3600)
 RUN_MAX_ATTEMPTS = 3
 RUN_WAITING_PER_VISITOR = env.int("KB_RUN_WAITING_PER_VISITOR", default=2)
+RUN_PER_ADDRESS = env.int("KB_RUN_PER_ADDRESS", default=30)
 RUN_QUEUE_LIMIT = env.int("KB_RUN_QUEUE_LIMIT", default=100)
-
-# In memory: there is no schedule file that a kill could leave broken.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # a worker that is told to stop waits for it
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "runs.sweep",
-        "schedule": RUN_SWEEP_SECONDS,
-        "options": {"expires": RUN_SWEEP_SECONDS},
-    }
-}
 
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "kb.api.errors.handler",
@@ -190,10 +241,31 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
 }
 
+# json: one object a line, for machines, and a line for each request.
+LOG_FORMAT = env.str("KB_LOG_FORMAT", default="plain")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {
+        "origin": {"()": "kb.gate.logs.Origin"},
+        "refusals": {"()": "kb.gate.logs.Refusals"},
+    },
+    "formatters": {
+        "plain": {"format": "{levelname} {name}: {message}{origin}", "style": "{"},
+        "json": {"()": "kb.gate.logs.AsJson"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler", "formatter": LOG_FORMAT,
+            "filters": ["origin", "refusals"],
+        }
+    },
+    "loggers": {
+        "kb.requests": {"level": "INFO" if LOG_FORMAT == "json" else "ERROR"},
+        # A stranger's made-up name is no error of ours; `doctor --url` tries the real.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # Celery's own lines on each message, also those that found nothing to do.
+        "celery": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

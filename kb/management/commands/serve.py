@@ -14,7 +14,9 @@ import uvicorn
 from django.conf import settings
 from django.core.management import BaseCommand, call_command
 
-WORKER = [sys.executable, "-m", "celery", "-A", "kb", "--quiet", "worker", "--beat",
+from kb.runs.workers import PARENT
+
+WORKER = [sys.executable, "-m", "celery", "-A", "kb", "--quiet", "worker",
           "--without-mingle", "--without-gossip", "--loglevel", "warning"]
 SHUTDOWN_SECONDS = 4
 
@@ -29,7 +31,8 @@ class Worker:
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603  our own command, nothing from outside
-            WORKER, cwd=settings.BASE_DIR, start_new_session=True
+            WORKER, cwd=settings.BASE_DIR, start_new_session=True,
+            env={**os.environ, PARENT: str(os.getpid())},
         )
 
     def watch(self) -> None:
@@ -82,10 +85,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False,
                      ignore_patterns=["rest_framework"])
+        self.stdout.write("Indexing the papers; the first time takes up to a minute.")
+        self.stdout.flush()
         call_command("index")
         config = uvicorn.Config(
             "kb.asgi:application", host=host, port=port, lifespan="off",
             log_level="warning", timeout_graceful_shutdown=2,
+            proxy_headers=False, server_header=False,  # see kb/asgi.py
         )
         # The server ends by raising the signal once more: SIGTERM too must leave in
         # order, or the worker would be left behind.
