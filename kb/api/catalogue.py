@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 
 from django.http import Http404
@@ -15,14 +16,25 @@ from demos.specs import DEMOS, Demo
 from kb.api import shapes
 from kb.api.schema import operation
 from kb.catalogue.library import Paper, library
+from kb.runs.refusals import Refused
 from kb.search import service
+from kb.search.documents import KINDS
 from kb.search.index import alike
+from kb.search.unavailable import NO_INDEX, RETRY_SECONDS, WORDS
+
+log = logging.getLogger(__name__)
 
 MAX_PAGE = 500
-NARROW = ("kind", "part", "year", "family", "has")
+NARROW = {
+    "kind": ", ".join(KINDS), "part": "", "year": "2021, 2020..2022", "family": "",
+    "has": "demo, code, golden",
+    "checked": "code, formulas, mixed: what all golden cases of a paper come from.",
+}
 ASKED = [
     OpenApiParameter("q", str, description="Words, \"phrases\", -not, prefix*, def:"),
-    *(OpenApiParameter(name, str) for name in NARROW),
+    *(
+        OpenApiParameter(name, str, description=words) for name, words in NARROW.items()
+    ),
     OpenApiParameter("page", int, description=f"From 1 to {MAX_PAGE}."),
     OpenApiParameter("exact", bool, description="Without correction of spelling."),
 ]
@@ -32,19 +44,29 @@ class Search(APIView):
     """The same search as the page's."""
 
     @operation(
-        operation_id="search", parameters=ASKED, responses=shapes.SearchAnswer
+        operation_id="search", parameters=ASKED,
+        responses={200: shapes.SearchAnswer, 503: shapes.ErrorAnswer},
     )
     def get(self, request: Request) -> Response:
-        """Search papers, sections, symbols and equations. Any query is valid."""
+        """Search papers, their parts, concepts and numbers. Any query is valid.
+
+        503 while there is no index and none can be made.
+        """
         given = request.query_params
         page = given.get("page", "")
         # Python refuses to read numbers of thousands of digits.
         number = int(page[:6]) if page.isascii() and page.isdigit() else 1
-        answer = service.search(
-            given.get("q", ""), **{name: given.get(name, "") for name in NARROW},
-            page=min(max(number, 1), MAX_PAGE),
-            exact=given.get("exact", "") not in ("", "0", "false"),
-        )
+        try:
+            answer = service.search(
+                given.get("q", ""), **{name: given.get(name, "") for name in NARROW},
+                page=min(max(number, 1), MAX_PAGE),
+                exact=given.get("exact", "") not in ("", "0", "false"),
+            )
+        except NO_INDEX as fault:
+            log.error("no search index: %s", fault)
+            raise Refused(
+                503, "no_index", WORDS, retry_after=RETRY_SECONDS
+            ) from fault
         return Response(asdict(answer))
 
 

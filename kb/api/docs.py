@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -10,6 +11,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 METHODS = ("get", "post", "put", "patch", "delete")
+# drf-spectacular loads its extensions at first use, and breaks where two threads do.
+_generating = threading.Lock()
 
 
 @require_safe
@@ -23,7 +26,8 @@ def schema(request: HttpRequest) -> HttpResponse:
     """OpenAPI, as YAML or JSON."""
     from drf_spectacular.views import SpectacularAPIView  # slow to import
 
-    return SpectacularAPIView.as_view()(request)
+    with _generating:
+        return SpectacularAPIView.as_view()(request)
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +35,8 @@ def documented() -> dict:
     """The schema as the template walks through it."""
     from drf_spectacular.generators import SchemaGenerator  # slow to import
 
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    with _generating:
+        schema = SchemaGenerator().get_schema(request=None, public=True)
     shapes = schema["components"]["schemas"]
     return {
         "info": schema["info"],

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
 
-from django.db import DatabaseError
-from django.db.models import Count, Min
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from django.views.decorators.http import require_GET, require_safe
 
-from demos.specs import DEMOS
-from kb.catalogue.library import library
-from kb.runs.models import Run, State
-from kb.runs.queue import seconds_of, waiting
+from kb.gate.address import address_of
+from kb.operations.outside import PAUSE, PIECES
 
 
 @never_cache
@@ -29,56 +30,55 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 where requests can be served: database migrated, papers there; else 503."""
-    checks = {"database": database_answers(), "papers": bool(library().papers)}
-    return JsonResponse(checks, status=200 if all(checks.values()) else 503)
+    """Each part in a sentence; 503 where one is missing that pages need."""
+    from kb.operations.readiness import ask
 
-
-def database_answers() -> bool:
-    """True where the table of runs can be read."""
-    try:
-        Run.objects.exists()
-    except DatabaseError:
-        return False
-    return True
+    parts = ask()
+    ready = all(part.ok for part in parts.values() if part.needed)
+    told = {name: asdict(part) for name, part in parts.items()}
+    answer = {"ready": ready, "parts": told}
+    return JsonResponse(answer, status=200 if ready else 503)
 
 
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Numbers from the rows, so they are the same from every web process."""
-    registry = CollectorRegistry()
-    registry.register(Rows())
-    return HttpResponse(generate_latest(registry), content_type="text/plain")
+    """Prometheus' text format."""
+    from kb.operations.metrics import exposition
+
+    return HttpResponse(exposition(), content_type="text/plain; version=0.0.4")
 
 
-class Rows:
-    """Reads the table of runs whenever it is asked."""
+@require_GET
+async def stream(request: HttpRequest) -> StreamingHttpResponse:
+    """Whom the site takes the asker for, then pieces: for `doctor --url`.
 
-    def collect(self) -> Iterator[Metric]:
-        """Runs by demo and state, the oldest waiting one, seconds of past runs."""
-        runs = GaugeMetricFamily(
-            "vitrine_runs", "Runs by demo and state.", labels=["demo", "state"]
-        )
-        counted = Run.objects.values("demo", "state").annotate(n=Count("pk"))
-        for row in counted:
-            runs.add_metric([row["demo"], row["state"]], row["n"])
-        yield runs
-        oldest = waiting().aggregate(first=Min("created"))["first"]
-        age = (timezone.now() - oldest).total_seconds() if oldest else 0
-        yield GaugeMetricFamily(
-            "vitrine_queue_oldest_seconds", "How long the oldest run waits.", value=age
-        )
-        yield GaugeMetricFamily(
-            "vitrine_queue_length", "Runs that wait.",
-            value=Run.objects.filter(state=State.QUEUED).count(),
-        )
-        seconds = GaugeMetricFamily(
-            "vitrine_run_seconds", "Seconds of past runs.", labels=["demo", "quantile"]
-        )
-        for demo in DEMOS:
-            for quantile, value in zip(
-                ("0.5", "0.9"), seconds_of(demo) or (), strict=False
-            ):
-                seconds.add_metric([demo, quantile], value)
-        yield seconds
+    Under the same headers as the progress of a run, because the question is what a
+    proxy makes of those.
+    """
+    response = StreamingHttpResponse(
+        pieces(seen(request)), content_type="text/event-stream"
+    )
+    response["Cache-Control"] = "no-store, no-transform"
+    response["Content-Encoding"] = "identity"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def seen(request: HttpRequest) -> dict[str, object]:
+    """The asker as the site sees it, and what those on the way said of it."""
+    said = request.headers.get("X-Forwarded-For", "")
+    return {
+        "address": address_of(request),
+        "secure": request.is_secure(),
+        "host": request.get_host(),
+        "hops": [hop.strip() for hop in said.split(",") if hop],
+    }
+
+
+async def pieces(first: dict[str, object]) -> AsyncIterator[bytes]:
+    """As many as `doctor` waits for."""
+    yield f"data: {json.dumps(first)}\n\n".encode()
+    for piece in range(1, PIECES):
+        await asyncio.sleep(PAUSE)
+        yield f"data: {piece}\n\n".encode()

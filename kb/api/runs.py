@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,6 +16,7 @@ from rest_framework.views import APIView
 from kb.api import shapes
 from kb.api.schema import operation
 from kb.runs import orders, pages, queue, services
+from kb.runs.access import any_run, own_run
 from kb.runs.models import Run
 from kb.runs.refusals import Refused
 from kb.runs.visitors import visitor_of
@@ -48,7 +47,10 @@ class Runs(APIView):
         paper, demo = text(request, "paper"), text(request, "demo")
         spec = orders.offered(paper, demo)
         options = orders.check(spec, raw_options(request))
-        order = orders.make_order(spec, paper, options, request.FILES, key=key)
+        patience = orders.check_deadline(form(request).get("deadline"))
+        order = orders.make_order(
+            spec, paper, options, request.FILES, key=key, patience=patience
+        )
         run, created = services.submit(order, visitor)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(submitted(run), status=code, headers={"Location": run_url(run)})
@@ -63,7 +65,7 @@ class OneRun(APIView):
     )
     def get(self, request: Request, run_id: UUID) -> Response:
         """The run as it stands. Always right, whatever became of a stream."""
-        return Response(described(get_object_or_404(Run, pk=run_id)))
+        return Response(described(any_run(run_id)))
 
     @operation(
         operation_id="runs_destroy",
@@ -91,14 +93,6 @@ class CancelRun(APIView):
         services.cancel(run, visitor_of(request))
         run.refresh_from_db()
         return Response(described(run))
-
-
-def own_run(request: Request, run_id: UUID) -> Run:
-    """The run, if this visitor asked for it. Raises Http404, PermissionDenied."""
-    run = get_object_or_404(Run, pk=run_id)
-    if not services.owns(run, visitor_of(request)):
-        raise PermissionDenied("Only who started a run can stop or delete it.")
-    return run
 
 
 def form(request: Request) -> dict:
@@ -149,7 +143,8 @@ def described(run: Run) -> dict:
         **submitted(run),
         "demo": run.demo, "paper": run.paper, "options": run.options,
         "attempts": run.attempts, "created": run.created, "started": run.started,
-        "finished": run.finished, "pinned": run.pinned, "progress": progress,
+        "finished": run.finished, "deadline": run.deadline, "pinned": run.pinned,
+        "progress": progress,
         "partials": [pages.with_url(run, one) for one in run.partials],
         "result": result(run), "error": error if run.error_code else None,
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rest_framework import serializers as s
 
-from demos.specs import DEMOS
+from demos.specs import DEMOS, MAX_BYTES, VIDEO_FORMATS
 from kb.catalogue.parts import PARTS
 from kb.runs.models import State
+from kb.runs.orders import PATIENCE
 
 
 class Error(s.Serializer):
@@ -24,7 +25,7 @@ class ErrorAnswer(s.Serializer):
 
 
 class Eta(s.Serializer):
-    """Seconds until done, from the median and the 90th percentile of past runs."""
+    """Seconds until done: eight of ten past runs like it ended in between."""
 
     low = s.IntegerField()
     high = s.IntegerField()
@@ -36,7 +37,11 @@ class Submitted(s.Serializer):
     id = s.UUIDField()
     url = s.CharField(help_text="The run's page, for people.")
     state = s.ChoiceField(choices=State.values)
-    position = s.IntegerField(allow_null=True, help_text="1 starts next.")
+    position = s.IntegerField(
+        allow_null=True,
+        help_text="1 starts next; null where it does not wait, or waits behind "
+                  "another run of the same visitor. It never grows.",
+    )
     eta = Eta(allow_null=True)
 
 
@@ -56,6 +61,11 @@ class Artifact(s.Serializer):
     url = s.CharField()
     caption = s.CharField()
     alt = s.CharField()
+    plane = s.ListField(
+        child=s.IntegerField(), allow_null=True, required=False,
+        help_text="Width and height in pixels, from the top left, of what the options "
+                  "x and y run over; null where they do not.",
+    )
 
 
 class Weights(s.Serializer):
@@ -89,6 +99,7 @@ class RunAnswer(Submitted):
     created = s.DateTimeField()
     started = s.DateTimeField(allow_null=True)
     finished = s.DateTimeField(allow_null=True)
+    deadline = s.DateTimeField(allow_null=True, help_text="Given up after this.")
     pinned = s.BooleanField()
     progress = Progress()
     partials = Artifact(many=True, help_text="Pictures made before the end.")
@@ -101,9 +112,19 @@ class Submission(s.Serializer):
 
     demo = s.ChoiceField(choices=list(DEMOS))
     paper = s.CharField(help_text="Slug of a paper that offers the demo.")
-    image = s.FileField(required=False, help_text="The picture.")
+    image = s.FileField(
+        required=False,
+        help_text="The picture; where the demo takes clips, a video as well: "
+        f"{', '.join(VIDEO_FORMATS)}. At most {MAX_BYTES // 10**6} MB.",
+    )
     image2 = s.FileField(required=False, help_text="For demos that take two.")
+    image3 = s.FileField(required=False, help_text="For demos that take three.")
+    image4 = s.FileField(required=False, help_text="For demos that take four.")
     options = s.CharField(required=False, help_text="A JSON object; see /api/demos/.")
+    deadline = s.IntegerField(
+        required=False, min_value=PATIENCE[0], max_value=PATIENCE[1],
+        help_text="Seconds from now after which to give up, waiting or working.",
+    )
 
 
 class DemoOption(s.Serializer):
@@ -118,6 +139,7 @@ class DemoOption(s.Serializer):
     choices = s.ListField(child=s.CharField())
     label = s.CharField()  # type: ignore[assignment]  # as Weights.source
     help = s.CharField()
+    late = s.BooleanField(help_text="A change of it alone is answered at once.")
 
 
 class DemoAnswer(s.Serializer):
@@ -128,6 +150,9 @@ class DemoAnswer(s.Serializer):
     summary = s.CharField()
     papers = s.ListField(child=s.CharField())
     images = s.DictField(child=s.IntegerField())
+    clip = s.BooleanField(
+        help_text="Takes videos, and all frames of a picture that moves."
+    )
     options = DemoOption(many=True)
     needs = s.ListField(child=s.CharField())
     seconds = s.IntegerField(help_text="Soft limit of one run.")

@@ -18,8 +18,9 @@ urlpatterns = [
     path("api/runs/", runs.Runs.as_view(), name="runs"),
     path("api/runs/<uuid:run_id>/", runs.OneRun.as_view(), name="run"),
     path("api/runs/<uuid:run_id>/cancel/", runs.CancelRun.as_view(), name="cancel"),
-    re_path(r"^api/(?P<path>.*)$", no_such_address),
+    re_path(r"^api/(?P<path>(?s:.*))", no_such_address),  # a line break is no end
     path("healthz", probes.healthz, name="healthz"),
+    path("healthz/stream", probes.stream, name="stream"),
     path("readyz", probes.readyz, name="readyz"),
     path("metrics", probes.metrics, name="metrics"),
 ]

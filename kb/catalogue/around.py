@@ -26,12 +26,14 @@ class Around:
         neither concepts nor figures to point to
     module: the code beside the text, if there is any
     report: takes line, message and remedy of each problem
+    unread: whether there is code beside the text that is no Python
     """
 
     shelf: Mapping[str, Paper]
     home: Path | None
     module: Module | None
     report: Callable[[int, str, str], None]
+    unread: bool = False
 
     def lines(self, target: str) -> Lines | None:
         return self.module.find(target) if self.module else None
@@ -42,6 +44,12 @@ class Around:
         other = self.shelf.get(slug) if slash else None
         lines = other.module.find(rest) if other and other.module else None
         return f"{self._paper(slug)}#L{lines.first}" if lines else None
+
+    def is_unread(self, target: str) -> bool:
+        """Whether code cannot be found because its whole module is no Python."""
+        slug, slash, _ = target.partition("/")
+        other = self.shelf.get(slug) if slash else None
+        return other.unread if other else self.unread
 
     def page_url(self, kind: str, name: str) -> str | None:
         """Address of one of the site's pages, if it exists."""

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from kb.catalogue import coverage
+from kb.catalogue import coverage, golden, sections
 from kb.catalogue.library import Library, library
 from kb.catalogue.papers import Paper
 from kb.catalogue.problems import Problem
@@ -35,9 +35,11 @@ def entries_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def state_of(shelves: Library) -> str:
-    """Changes with texts, modules, figures, and the package that reads them."""
+    """Changes with texts, modules, cases, figures, and the package that reads them."""
     digest = hashlib.sha256(shelves.fingerprint.encode())
     for path in sorted((settings.PAPERS_DIR / "figures").glob("*")):
+        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(settings.IMPLS_DIR.glob("golden/*/*.json")):
         digest.update(path.name.encode() + path.read_bytes())
     for path in sorted((settings.PAPERS_DIR / "concepts").glob("*.md")):
         digest.update(path.name.encode())  # texts link to them
@@ -50,7 +52,9 @@ def messages(shelves: Library) -> Iterator[CheckMessage]:
     """Every problem of the library, own entries first."""
     for paper in shelves.papers.values():
         kind, number = (Warning, "W001") if paper.is_note else (Error, "E001")
-        for problem in (*paper.problems, *_module_problems(paper)):
+        cards = golden.problems(paper.golden_dir) if paper.golden_dir else []
+        parts = sections.problems(paper.entry) if not paper.is_note else []
+        for problem in (*paper.problems, *parts, *_module_problems(paper), *cards):
             yield kind(str(problem), hint=problem.remedy, id=f"catalogue.{number}")
         for name in coverage.of(paper).silent if not paper.is_note else []:
             yield Warning(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from demos import syntax
 from kb.catalogue import landmarks, listing
 from kb.catalogue.landmarks import Landmark, Lines
 
@@ -55,11 +56,20 @@ class Module:
 
     @cached_property
     def reading(self) -> Reading:
-        tree = ast.parse(self.source, self.path.name)
+        tree = syntax.parse(self.source, self.path.name)
         return Reading(
             list(_symbols(tree.body, "")), list(_imported(tree)),
             list(landmarks.statements(tree.body)),
         )
+
+    @cached_property
+    def fault(self) -> SyntaxError | UnicodeDecodeError | None:
+        """Why Python cannot read it; None where it can."""
+        try:
+            _ = self.reading
+        except (SyntaxError, UnicodeDecodeError) as error:
+            return error
+        return None
 
     @property
     def symbols(self) -> list[Symbol]:

@@ -95,7 +95,8 @@ def _front_matter(entry: Entry, text: str) -> str:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else 1
-        entry.report(line, f"front matter: {reason}", "quote values that hold `: `")
+        remedy = "close brackets and quotes, and quote values that hold `: `"
+        entry.report(line, f"front matter: {reason}", remedy)
         return body
     if meta is not None and not isinstance(meta, dict):
         return text  # two rules with words between them

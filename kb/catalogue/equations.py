@@ -13,7 +13,7 @@ from markdown.inlinepatterns import InlineProcessor
 from kb.catalogue import formulas
 from kb.catalogue.formulas import LatexError
 from kb.catalogue.letters import words_of
-from kb.catalogue.sink import REMEDY_CODE, Equation, Sink
+from kb.catalogue.sink import Equation, Sink
 
 
 class DisplayMath(BlockProcessor):
@@ -51,7 +51,7 @@ class DisplayMath(BlockProcessor):
         sink, needle = self.sink, latex.split("\n")[0]
         lines = sink.around.lines(target) if target else None
         if target and not lines:
-            sink.report(f"code={target}", f"no code {target!r}", REMEDY_CODE)
+            sink.report_code(f"code={target}", f"no code {target!r}", target)
         if not target and sink.must_link:
             remedy = "close it with `$$ {code=Symbol#landmark}`"
             sink.report(needle, "equation without code", remedy)

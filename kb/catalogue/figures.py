@@ -13,7 +13,7 @@ from markdown.treeprocessors import Treeprocessor
 from kb.catalogue.drawing import svg
 from kb.catalogue.drawing.description import Description
 from kb.catalogue.landmarks import Lines
-from kb.catalogue.sink import REMEDY_CODE, Drawing, Sink
+from kb.catalogue.sink import Drawing, Sink
 
 
 class Figure(ImageInlineProcessor):
@@ -47,7 +47,7 @@ class Figure(ImageInlineProcessor):
             if lines:
                 self.sink.code_links.append((self.sink.section.id, lines))
             else:
-                self.sink.report(source, f"no code {target!r} in it", REMEDY_CODE)
+                self.sink.report_code(source, f"no code {target!r} in it", target)
             return lines
 
         self.sink.drawings.append(svg.inline(description, find))

@@ -23,6 +23,7 @@ __all__ = ["Library", "Paper", "library", "read"]
 
 NOTES = (".md", ".qmd", ".markdown")
 CHECK_SECONDS = 1.0
+REMEDY = "correct that line; until then the page shows the entry without its code"
 
 
 @dataclass
@@ -66,7 +67,7 @@ def _folded(text: str) -> str:
 
 
 def read(papers: Path, impls: Path, extra: Sequence[Path] = ()) -> Library:
-    """Reads front matter and sections; code and HTML wait until they are asked for.
+    """Reads front matter, sections and symbols; HTML waits until it is asked for.
 
     papers, impls: our own entries and modules. extra: folders of a reader's notes.
     """
@@ -76,10 +77,10 @@ def read(papers: Path, impls: Path, extra: Sequence[Path] = ()) -> Library:
         source, cases = impls / f"{path.stem}.py", impls / "golden" / path.stem
         entry = entries.read(path)
         metadata.validate(entry)
+        module = _module(source, entry) if source.is_file() else None
         shelf[path.stem] = Paper(
-            path.stem, entry, shelf,
-            Module(source) if source.is_file() else None,
-            cases if cases.is_dir() else None, papers,
+            path.stem, entry, shelf, module, cases if cases.is_dir() else None, papers,
+            unread=source.is_file() and module is None,
         )
     for folder in extra:
         if not folder.is_dir():
@@ -91,6 +92,19 @@ def read(papers: Path, impls: Path, extra: Sequence[Path] = ()) -> Library:
             shelf[slug] = Paper(slug, entries.read(path), shelf)
     _sort(shelf)
     return Library(shelf, problems)
+
+
+def _module(source: Path, entry: entries.Entry) -> Module | None:
+    """The code of an entry; one that Python cannot read is reported and left out."""
+    module = Module(source)
+    if module.fault is None:
+        return module
+    if isinstance(module.fault, SyntaxError):
+        line, why, remedy = module.fault.lineno or 1, module.fault.msg, REMEDY
+    else:
+        line, why, remedy = 1, "not UTF-8", "save it as UTF-8"
+    entry.problems.append(Problem(source, line, f"is no Python: {why}", remedy))
+    return None
 
 
 def _notes(folder: Path) -> Iterator[Path]:

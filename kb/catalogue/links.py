@@ -15,7 +15,7 @@ from markdown.inlinepatterns import (
 )
 
 from kb.catalogue.entries import slugify
-from kb.catalogue.sink import REMEDY_CODE, Sink
+from kb.catalogue.sink import Sink
 
 OUTSIDE = ("http", "https", "mailto")
 PAGES = {  # kinds of links to the site's own pages, and what their remedy is
@@ -62,7 +62,9 @@ class EntryLink(LinkInlineProcessor):
         elif colon and scheme.isalpha() and scheme not in OUTSIDE:
             kinds = ", ".join(f"{kind}:" for kind in ("code", *PAGES, *OUTSIDE))
             remedy = f"links are {kinds} or #section"
-            self._dead(link, href, f"unknown kind of link {scheme!r}", remedy)
+            message = f"unknown kind of link {scheme!r}"
+            self.sink.report(href, message, remedy)
+            _dead(link, message)
         elif not colon and (note := NOTE.match(href)):
             self._to_page(link, "paper", slugify(unquote(note[1]), "_"))
 
@@ -73,7 +75,9 @@ class EntryLink(LinkInlineProcessor):
             return
         lines = self.sink.around.lines(target)
         if not lines:
-            self._dead(link, f"code:{target}", f"no code {target!r}", REMEDY_CODE)
+            message = f"no code {target!r}"
+            self.sink.report_code(f"code:{target}", message, target)
+            _dead(link, message)
             return
         self.sink.code_links.append((self.sink.section.id, lines))
         link.attrib.update(
@@ -88,15 +92,15 @@ class EntryLink(LinkInlineProcessor):
             link.set("href", url)
         else:
             nowhere = "no entry" if kind == "paper" else f"no page {kind}"
-            self._dead(link, f"{kind}:{name}", f"{nowhere} {name!r}", PAGES[kind])
+            message = f"{nowhere} {name!r}"
+            self.sink.report(f"{kind}:{name}", message, PAGES[kind])
+            _dead(link, message)
 
-    def _dead(
-        self, link: etree.Element, needle: str, message: str, remedy: str
-    ) -> None:
-        self.sink.report(needle, message, remedy)
-        link.tag = "span"
-        link.attrib.clear()
-        link.attrib.update({"class": "dead", "title": message})
+
+def _dead(link: etree.Element, message: str) -> None:
+    link.tag = "span"
+    link.attrib.clear()
+    link.attrib.update({"class": "dead", "title": message})
 
 
 class WikiLink(InlineProcessor):

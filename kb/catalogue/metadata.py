@@ -17,6 +17,7 @@ KEYS = (
     "aliases", "tags", "follows",
 )
 REQUIRED = ("title", "short", "authors", "year", "part")
+SLUG = re.compile(r"[a-z][a-z0-9_]*")
 ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+/\d{7}")
 
 
@@ -49,6 +50,14 @@ def year(meta: Mapping[str, Any]) -> int | None:
 def validate(entry: Entry) -> None:
     """Reports unknown, missing and mistyped keys of one of our own entries."""
     meta = entry.meta
+    if not SLUG.fullmatch(entry.path.stem):
+        remedy = "it names module and address too: lower case, digits, underscores"
+        entry.report(1, f"{entry.path.stem!r} is no name for an entry", remedy)
+    if not meta:  # where it could not be read, that has been reported
+        if not entry.problems:
+            keys = ", ".join(f"`{key}:`" for key in REQUIRED)
+            entry.report(1, "no front matter", f"begin with `---`, {keys}, `---`")
+        return
     for key in meta:
         if key not in KEYS:
             near = process.extractOne(key, KEYS, score_cutoff=60)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.utils.safestring import SafeString, mark_safe
 
 from demos.offers import abilities
-from demos.specs import Demo, offered_by
+from demos.specs import CASES, Demo, offered_by
 from kb.catalogue import golden, listing, metadata
 from kb.catalogue.around import Around
 from kb.catalogue.bibtex import bibtex
@@ -28,6 +28,8 @@ from kb.catalogue.sink import Drawing, Equation, Sink
 
 if TYPE_CHECKING:
     from kb.catalogue.questions import Question
+
+WANTED = ("reconstruction", "attention")  # the demos that most visitors come for
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Paper:
     module: Module | None = None
     golden_dir: Path | None = None
     home: Path | None = None  # the folder papers/, for texts of our own
+    unread: bool = False  # its module is there, and is no Python
 
     @property
     def is_note(self) -> bool:
@@ -142,7 +145,9 @@ class Paper:
     def page(self) -> Page:
         from kb.catalogue import markup, questions  # Markdown: not needed to start
 
-        around = Around(self.shelf, self.home, self.module, self.entry.report)
+        around = Around(
+            self.shelf, self.home, self.module, self.entry.report, self.unread
+        )
         sink = Sink(around, must_link=not self.is_note)
         raw = self.entry.sections
         sink.table = symbols_table("\n".join(section.source for section in raw))
@@ -204,13 +209,22 @@ class Paper:
 
     @cached_property
     def demos(self) -> list[Demo]:
-        """What its module can run; inherited methods count, and so do stored cases."""
-        return offered_by(abilities(self.module.path)) if self.module else []
+        """What its module can run: what most come for, then what it is the example of.
+
+        Inherited methods count, and so do stored cases; going through them comes last.
+        """
+        found = offered_by(abilities(self.module.path)) if self.module else []
+
+        def place(demo: Demo) -> tuple[bool, int, bool]:
+            rank = WANTED.index(demo.name) if demo.name in WANTED else len(WANTED)
+            return CASES in demo.needs, rank, demo.example != self.slug
+
+        return sorted(found, key=place)
 
     @property
     def picture_demos(self) -> list[Demo]:
-        """The demos that a reader sends a picture to."""
-        return [demo for demo in self.demos if demo.images[1]]
+        """The demos that draw: all but those that go through stored cases."""
+        return [demo for demo in self.demos if CASES not in demo.needs]
 
     @cached_property
     def bibtex(self) -> str:

@@ -49,6 +49,7 @@ def problems(
 ) -> Iterator[Problem]:
     """What is wrong in front matter, patterns and texts."""
     places = [(m.name, mark.symbol, mark.name) for m in modules for mark in m.landmarks]
+    whole = not any(paper.unread for paper in shelves.papers.values())
     for concept in known.values():
         found: list[Problem] = []
 
@@ -63,7 +64,8 @@ def problems(
         yield from found
         yield from _front_matter(concept)
         yield from _strangers(concept, known)
-        yield from _lost_patterns(concept, places)
+        if whole:  # what is missing may stand in a module that cannot be read
+            yield from _lost_patterns(concept, places)
 
 
 def unlinked(known: Mapping[str, Concept], shelves: Library) -> Iterator[Problem]:
@@ -117,8 +119,12 @@ def _lost_patterns(
 
 
 def _modules() -> list[Module]:
-    """Every reference module, also those whose entry is still to be written."""
-    return [Module(path) for path in sorted(settings.IMPLS_DIR.glob("*.py"))]
+    """Every reference module, also those whose entry is still to be written.
+
+    One that Python cannot read is left out: the check of its entry says where.
+    """
+    found = map(Module, sorted(settings.IMPLS_DIR.glob("*.py")))
+    return [module for module in found if module.fault is None]
 
 
 def _state(known: Mapping[str, Concept], shelves: Library) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import Indel
 
+from demos import syntax
 from kb.catalogue.code import PACKAGE, Module, Symbol
 from kb.connections.lines import between
 
@@ -91,7 +92,7 @@ def borrowed(module: Module, origin: str) -> set[str]:
 def _taken(source: str) -> dict[str, set[str]]:
     """Module (or any other name with attributes) -> names taken from it."""
     names: dict[str, set[str]] = {}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax.parse(source)):
         if isinstance(node, ast.ImportFrom):
             origin = (node.module or "").removeprefix(f"{PACKAGE}.")
             names.setdefault(origin, set()).update(alias.name for alias in node.names)

@@ -30,9 +30,13 @@ def choose(request: HttpRequest) -> HttpResponse:
     a, b: what has been chosen so far
     """
     a, b = request.GET.get("a", ""), request.GET.get("b", "")
+    shelves = library()
+    left, right = _comparable(shelves, a), _comparable(shelves, b)
+    if left and right:
+        return redirect("connections:compare", left.slug, right.slug)
     if a and b:
-        return redirect("connections:compare", a, b)
-    return _choices(request, library(), a, b)
+        return _not_comparable(request, shelves, a, b)
+    return _choices(request, shelves, a, b)
 
 
 @require_safe

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db import DatabaseError
 from django.test import Client
 
 from demos.specs import DEMOS
-from kb.api import probes, shapes
+from kb.api import shapes
 from kb.catalogue.library import library
 from tests.runs.conftest import quick_demo  # noqa: F401
 
@@ -71,23 +70,3 @@ def test_no_query_breaks_the_search(client, query):
 def test_no_page_number_breaks_the_search(client, page):
     answer = client.get("/api/search/", {"q": "mae", "page": page})
     assert answer.status_code == 200
-
-
-def test_alive_and_ready(client):
-    assert client.get("/healthz").content == b"ok\n"
-    assert client.get("/readyz").json() == {"database": True, "papers": True}
-
-
-def test_not_ready_without_the_database_but_alive(client, monkeypatch):
-    def gone(*args):
-        raise DatabaseError
-
-    monkeypatch.setattr(probes.Run.objects, "exists", gone)
-    assert client.get("/readyz").status_code == 503
-    assert client.get("/healthz").status_code == 200
-
-
-def test_metrics_are_prometheus_text(client):
-    text = client.get("/metrics").content.decode()
-    assert "# TYPE vitrine_queue_length gauge" in text
-    assert "vitrine_queue_length 0.0" in text

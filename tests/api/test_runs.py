@@ -210,7 +210,7 @@ def test_a_wrong_method_is_405_in_the_same_shape(client, path):
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-@pytest.mark.parametrize("path", ["/api/runs/17/", "/api/nothing", "/api/runs/x/y/z/"])
+@pytest.mark.parametrize("path", ["/api/runs/17/", "/api/nothing", "/api/runs/x/y/z/", "/api/papers/%0Ax%0A/", "/api/x%0A"])
 def test_an_unknown_address_is_404_in_the_same_shape(client, path):
     answer = client.get(path)
     assert answer.status_code == 404

@@ -92,6 +92,9 @@ $$ {code=softened#mean of both}
 | $x_i$ | `x` | (B, D) | input |
 | $q$ | `q` | (B, D) | never used |
 '''
+REST = "\n".join(
+    f"## {title}\n" for title in ("Recipe", "Results", "Deviations", "Questions", "Sources")
+)
 
 OTHER = """---
 title: Another
@@ -121,8 +124,8 @@ def root(tmp_path: Path) -> Path:
     """papers/, reference_impls/ with one golden case, and notes/."""
     for folder in ("papers/figures", "reference_impls/golden/toy", "notes"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "papers/toy.md").write_text(ENTRY)
-    (tmp_path / "papers/other.md").write_text(OTHER)
+    (tmp_path / "papers/toy.md").write_text(f"{ENTRY}\n{REST}")
+    (tmp_path / "papers/other.md").write_text(f"{OTHER}\n## Key idea\n\n## Equations\n\n{REST}")
     (tmp_path / "reference_impls/toy.py").write_text(MODULE)
     (tmp_path / "reference_impls/other.py").write_text(OTHER_MODULE)
     card = {

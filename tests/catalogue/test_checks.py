@@ -48,6 +48,86 @@ def test_a_fault_of_ours_is_an_error(
     assert all(m.level == ERROR for m in found(shelves))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title: A Toy", "title: a: b", "toy.md:2: front matter: mapping values"),
+        ("[toy model]", "[toy model", "toy.md:12: front matter: "),
+        ("---\ntitle: A Toy", "title: A Toy", "toy.md:1: no front matter"),
+    ],
+)
+def test_front_matter_that_cannot_be_read_is_one_fault_and_not_one_for_each_key(
+    root: Path, shelves: Shelves, old: str, new: str, message: str
+) -> None:
+    entry = root / "papers/toy.md"
+    entry.write_text(entry.read_text().replace(old, new, 1))
+    (fault,) = [m for m in found(shelves) if "front matter" in m.msg]
+    assert fault.msg.startswith(message)
+
+
+def test_a_file_whose_name_is_no_slug_is_an_error(root: Path, shelves: Shelves) -> None:
+    (root / "papers/other.md").rename(root / "papers/Other-Paper.md")
+    messages = [f"{m.msg} ({m.hint})" for m in found(shelves)]
+    (fault,) = [m for m in messages if "no name for an entry" in m]
+    assert fault.startswith("Other-Paper.md:1: 'Other-Paper'")
+    assert "lower case, digits, underscores" in fault
+
+
+def test_a_module_that_is_no_python_is_an_error_at_its_line(
+    root: Path, shelves: Shelves
+) -> None:
+    module = root / "reference_impls/toy.py"
+    module.write_text(module.read_text().replace("def softened(", "def softened((", 1))
+    other = root / "papers/other.md"
+    other.write_text(other.read_text() + "\n[too](code:toy/softened)\n")
+    (fault,) = found(shelves)  # and not every link into it besides
+    assert fault.level == ERROR
+    assert fault.msg.startswith("toy.py:18: is no Python: ")
+
+
+def test_a_broken_module_hides_no_dead_link_into_another(root: Path, shelves: Shelves) -> None:
+    (root / "reference_impls/toy.py").write_text("def (:\n")
+    entry = root / "papers/toy.md"
+    entry.write_text(entry.read_text() + "\n[gone](code:other/gone)\n")
+    messages = [m.msg for m in found(shelves)]
+    assert messages[0].startswith("toy.py:1: is no Python")
+    assert [m.partition(": ")[2] for m in messages[1:]] == ["no code 'other/gone'"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("## Deviations", "## Deviation", "toy.md:44: unknown section 'Deviation'", "did you mean 'Deviations'?"),
+        ("## TL;DR", "## tldr", "toy.md:13: unknown section 'tldr'", "did you mean 'TL;DR'?"),
+        ("## Sources", "## Weather", "toy.md:48: unknown section 'Weather'", "sections are TL;DR, Key idea"),
+        ("## Recipe\n\n## Results", "", "toy.md:1: no section Recipe, Results", "add `## Recipe`, `## Results`"),
+    ],
+)
+def test_a_section_of_another_name_and_one_that_is_missing_are_errors(
+    root: Path, shelves: Shelves, old: str, new: str, message: str, hint: str
+) -> None:
+    entry = root / "papers/toy.md"
+    assert entry.read_text().count(old) == 1
+    entry.write_text(entry.read_text().replace(old, new))
+    messages = found(shelves)
+    assert messages[0].level == ERROR
+    assert messages[0].msg == message
+    assert hint in str(messages[0].hint)
+    # What nearly has its name stands for the missing one; what has not, does not.
+    assert [m.msg for m in messages[1:]] == ["toy.md:1: no section Sources"] * (new == "## Weather")
+
+
+@pytest.mark.parametrize("card", ["{", "[]", "{}", '{"function": "f", "tolerance": 1}'])
+def test_a_broken_card_of_a_case_is_an_error_and_the_other_cases_stay(
+    root: Path, shelves: Shelves, card: str
+) -> None:
+    (root / "reference_impls/golden/toy/broken.json").write_text(card)
+    (error,) = found(shelves)
+    assert error.level == ERROR
+    assert error.msg.startswith("broken.json:1: no card of a case: ")
+    assert [case.case for case in shelves().papers["toy"].golden] == ["plain"]
+
+
 def test_a_landmark_twice_in_a_symbol_is_an_error(root: Path, shelves: Shelves) -> None:
     module = root / "reference_impls/toy.py"
     source = module.read_text().replace("y = y + 1\n", "y = y + 1  # -- two steps\n")
@@ -84,6 +164,13 @@ def test_a_fault_made_after_a_sound_start_is_found(root: Path, started) -> None:
     entry.write_text(entry.read_text().replace("year: 2020", "yaer: 2020"))
     assert any("yaer" in str(message.msg) for message in started())
     assert any("yaer" in str(message.msg) for message in started())
+
+
+def test_a_card_broken_after_a_sound_start_is_found(root: Path, started, settings) -> None:
+    settings.IMPLS_DIR = root / "reference_impls"
+    assert started() == []
+    (root / "reference_impls/golden/toy/plain.json").write_text("{")
+    assert any("plain.json" in str(message.msg) for message in started())
 
 
 def test_a_figure_that_goes_missing_is_found(root: Path, started, settings) -> None:

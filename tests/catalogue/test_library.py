@@ -40,9 +40,40 @@ def test_a_demo_is_offered_where_the_code_allows_it_and_methods_are_inherited(
     shelves: Shelves,
 ) -> None:
     papers = shelves().papers
-    assert [demo.name for demo in papers["toy"].demos] == ["attention", "verify"]
-    assert [demo.name for demo in papers["toy"].picture_demos] == ["attention"]
-    assert [demo.name for demo in papers["other"].demos] == ["attention"]
+    toy, drawn, other = (
+        {demo.name for demo in demos}
+        for demos in (papers["toy"].demos, papers["toy"].picture_demos, papers["other"].demos)
+    )
+    assert {"attention", "verify"} <= toy
+    assert drawn == other == toy - {"verify"}  # the cases are the toy's alone
+    assert "reconstruction" not in toy
+
+
+def test_a_paper_shows_first_what_it_is_the_example_of() -> None:
+    shelf = library().papers
+    assert shelf["dino"].demos[0].example == "dino"
+    assert shelf["mae"].demos[0].name == "reconstruction"
+
+
+def test_what_most_come_to_see_stands_before_that_and_checks_stand_last() -> None:
+    vit, mae = ([d.name for d in library().papers[slug].demos] for slug in ("vit", "mae"))
+    assert vit[:2] == ["attention", "distance"]
+    assert mae[:2] == ["reconstruction", "attention"]
+    assert vit[-1] == mae[-1] == "verify"
+
+
+@pytest.mark.parametrize("broken", [b"def (:\n", b"x = '\xff'\n"])
+def test_a_module_that_is_no_python_costs_its_own_code_and_nothing_else(
+    root: Path, shelves: Shelves, broken: bytes
+) -> None:
+    (root / "reference_impls/toy.py").write_bytes(broken)
+    papers = shelves().papers
+    assert papers["toy"].module is None
+    assert papers["toy"].sections
+    assert papers["toy"].demos == []
+    other = papers["other"]  # its class takes its methods over from the toy's
+    assert other.module is not None
+    assert other.demos == []
 
 
 def test_bibtex_escapes_what_latex_would_read(toy: Paper) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def site(root: Path, settings: Settings) -> Path:
     settings.PAPERS_DIR = root / "papers"
     settings.IMPLS_DIR = root / "reference_impls"
     settings.EXTRA_PAPERS_DIRS = [root / "notes"]
+    settings.VAR_DIR = root
     return root
 
 
@@ -72,6 +74,17 @@ def test_a_paper_shows_its_text_beside_its_code(client: Client) -> None:
     assert [paper.slug for paper in response.context["built_on_by"]] == ["other"]
 
 
+def test_all_proofs_of_a_paper_are_one_piece_of_evidence(client: Client, site: Path) -> None:
+    folder = site / "reference_impls/golden/toy"
+    card = json.loads((folder / "plain.json").read_text())
+    for name, upstream in (("second", card["upstream"]), ("derived", "DERIVED")):
+        (folder / f"{name}.json").write_text(json.dumps(card | {"upstream": upstream}))
+    page = client.get("/papers/toy/").content.decode()
+    seals = page.partition('<ul class="seals"')[2].partition("</ul>")[0]
+    assert "3 cases checked against ada/toy (2), the paper's formulas (1)<" in seals
+    assert seals.count("<li") == 3  # cases, equations, a link to check them
+
+
 def test_every_link_within_a_page_has_its_place(client: Client) -> None:
     html = client.get("/papers/toy/").content.decode()
     places = re.findall(r'\bid="([^"]+)"', html)
@@ -109,7 +122,7 @@ def test_other_spellings_of_a_name_are_moved(client: Client) -> None:
 def test_figures_are_served_and_nothing_beside_them(client: Client, site: Path) -> None:
     (site / "papers/figures/toy_view.svg").write_text("<svg/>")
     response = client.get("/papers/figures/toy_view.svg")
-    assert b"".join(response.streaming_content) == b"<svg/>"
+    assert response.content == b"<svg/>"
     assert response["Content-Type"] == "image/svg+xml"
     for name in ("gone.svg", "..", "%2e%2e%2ftoy.md", "../toy.md"):
         assert client.get(f"/papers/figures/{name}").status_code == 404
@@ -119,3 +132,8 @@ def test_figures_are_served_and_nothing_beside_them(client: Client, site: Path) 
 def test_pages_are_only_read(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
     assert client.head(path).status_code == 200
+
+
+def test_a_paper_leads_to_a_comparison_with_any_other(client: Client) -> None:
+    page = client.get("/papers/toy/").content.decode()
+    assert '<a href="/compare/?a=toy">another paper</a>' in page

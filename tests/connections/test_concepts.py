@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.checks import ERROR
 
 from kb.catalogue.code import Module
 from kb.catalogue.library import Library
@@ -149,3 +150,17 @@ def test_a_link_to_nowhere_is_named(
     assert faults() == [
         "bad.md:5: no entry 'nobody'", "bad.md:5: no page concept 'nothing'",
     ]
+
+
+def test_a_module_that_is_no_python_does_not_stop_the_check(site: Path) -> None:
+    (site / "reference_impls/draft.py").write_text("def (:\n")
+    (site / "reference_impls/latin.py").write_bytes(b"x = '\xff'\n")
+    assert not [m for m in checks.concepts_are_sound(None) if m.level == ERROR]
+
+
+def test_landmarks_of_a_module_that_is_no_python_are_not_called_lost(site: Path) -> None:
+    (site / "papers/concepts/far.md").write_text(
+        "---\ntitle: T\nnames: [a]\nlandmarks: [distance]\n---\n[x](code:elder/loss)"
+    )
+    (site / "reference_impls/elder.py").write_text("def (:\n")
+    assert not [m for m in checks.concepts_are_sound(None) if m.level == ERROR]

@@ -135,7 +135,7 @@ def test_the_page_offers_the_reference_in_each_format(client: Client) -> None:
     for suffix in TYPES:
         assert f'href="/papers/mae/cite.{suffix}"' in page
     assert "Doll{\\&#x27;a}r" in page
-    assert '<button type="button" class="copy-bibtex" hidden>' in page
+    assert '<button type="button" data-copy="bibtex">' in page
 
 
 @pytest.mark.parametrize("style", ["bibtex", "ris", "csl-json"])
