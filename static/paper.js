@@ -4,7 +4,6 @@ const pane = document.querySelector(".case");
 const listing = document.querySelector(".listing");
 const article = document.querySelector("article.entry");
 if (pane && listing && article) tie();
-markWords();
 
 function tie() {
   const lines = [...listing.querySelectorAll(".line")];
@@ -74,6 +73,8 @@ function tie() {
       open();
       held = true;
       light(element);
+      // The pane rises over what was asked about: bring that above it.
+      if (narrow.matches) element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
     });
   }
 
@@ -152,14 +153,6 @@ function tie() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
   });
-  const copy = pane.querySelector(".copy");
-  copy?.removeAttribute("hidden");
-  copy?.addEventListener("click", async () => {
-    const text = lines.map((line) => line.querySelector("code").textContent).join("\n");
-    await navigator.clipboard.writeText(text.trimEnd() + "\n");
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
-  });
 
   // Arriving at an address: light the equation's or the symbol's lines.
   const arrive = () => {
@@ -176,25 +169,4 @@ function tie() {
 
 function calm() {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-}
-
-// Words carried over from a search (?h=…) are marked without touching the document.
-function markWords() {
-  const words = new URLSearchParams(location.search).get("h");
-  if (!words || !("highlights" in CSS)) return;
-  const wanted = words.toLowerCase().split(/\s+/).filter((word) => word.length > 1);
-  const ranges = [];
-  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const text = walker.currentNode.data.toLowerCase();
-    for (const word of wanted) {
-      for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + word.length)) {
-        const found = new Range();
-        found.setStart(walker.currentNode, at);
-        found.setEnd(walker.currentNode, at + word.length);
-        ranges.push(found);
-      }
-    }
-  }
-  CSS.highlights.set("found", new Highlight(...ranges));
 }

@@ -15,9 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize, register_after_fork
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,13 +24,14 @@ from typing import TYPE_CHECKING
 import coverage
 import pytest
 
-from tests.mutants import answer_of, preload
+from tests.forks import Forks, preload
 
 if TYPE_CHECKING:
     from kb.catalogue.papers import Paper
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests" / "reference_impls"
+PATIENCE = 600  # seconds for a paper's tests
 
 
 class OnlyPaper:
@@ -89,20 +88,12 @@ def missing(slugs: Sequence[str], jobs: int) -> Iterator[tuple[str, set[int]]]:
 
     Raises RuntimeError where the tests fail.
     """
-    context, waiting = get_context("fork"), deque(slugs)
-    running: dict[Connection, tuple[str, BaseProcess]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
+    waiting, forks = deque(slugs), Forks(PATIENCE)
+    while waiting or forks.running:
+        while waiting and len(forks.running) < jobs:
             slug = waiting.popleft()
-            reading, writing = context.Pipe(duplex=False)
-            process = context.Process(target=trace, args=(slug, writing))
-            process.start()
-            writing.close()
-            running[reading] = slug, process
-        for reading in wait(list(running)):
-            slug, process = running.pop(reading)  # type: ignore[index]
-            told = answer_of(reading)
-            process.join()
+            forks.start(slug, trace, slug)
+        for slug, told in forks.answers():
             if not isinstance(told, set):
                 raise RuntimeError(f"the tests of {slug} fail:\n{told}")
             yield slug, told

@@ -1,6 +1,6 @@
 """Classic errors, put into the reference implementations one at a time.
 
-    python -m tests.mutants [PAPER …] [--jobs N]
+    python -m tests.mutants [PAPER …] [--share N/M] [--jobs N]
 
 A paper's errors stand in `tests/reference_impls/mutants/<slug>.toml`: what a careless
 implementer gets wrong, as a text to find in the module and what to put in its place.
@@ -10,28 +10,24 @@ Each must make that paper's own tests fail. Exit code 0: every one did.
 from __future__ import annotations
 
 import argparse
-import gc
 import io
 import os
 import sys
-import time
 import tomllib
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
+
+from tests.forks import Forks, preload
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = ROOT / "tests" / "reference_impls" / "mutants"
@@ -137,16 +133,9 @@ class Task:
     mutant: Mutant | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # of each test, if known
 
-    def start(self) -> tuple[Connection, BaseProcess]:
-        """In a process of its own, forked: what is imported here need not be again."""
-        source = self.mutant.source() if self.mutant else None
-        context = get_context("fork")
-        reading, writing = context.Pipe(duplex=False)
-        given = (self.paper, source, self.seconds, writing)
-        process = context.Process(target=tested, args=given)
-        process.start()
-        writing.close()
-        return reading, process
+    def source(self) -> str | None:
+        """What to import in place of the module, if not the module."""
+        return self.mutant.source() if self.mutant else None
 
     def then(self, outcome: Outcome) -> list[Task]:
         """What is to be done next: behind the module as it is, its mutants."""
@@ -157,47 +146,30 @@ class Task:
 
 def run(chosen: list[str], jobs: int) -> Iterator[tuple[Task, Outcome]]:
     """Every task with its outcome, `jobs` at a time, paper after paper."""
-    waiting = deque(Task(paper) for paper in chosen)
-    running: dict[Connection, tuple[Task, BaseProcess, float]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
+    waiting, forks = deque(Task(paper) for paper in chosen), Forks(PATIENCE)
+    while waiting or forks.running:
+        while waiting and len(forks.running) < jobs:
             task = waiting.popleft()
-            reading, process = task.start()
-            running[reading] = task, process, time.monotonic() + PATIENCE
-        ready = wait(list(running), timeout=1)
-        late = [r for r, (_, _, end) in running.items() if time.monotonic() > end]
-        for reading in {*ready, *late}:
-            task, process, _ = running.pop(reading)
-            outcome = answer_of(reading) if reading in ready else Outcome("never ended")
-            process.kill()
-            process.join()
+            forks.start(task, tested, task.paper, task.source(), task.seconds)
+        for task, told in forks.answers():
+            outcome = told if isinstance(told, Outcome) else Outcome(told)
             waiting.extendleft(reversed(task.then(outcome)))
             yield task, outcome
 
 
-def answer_of(reading: Connection) -> Outcome:
-    """What a process sent before it ended."""
-    try:
-        return reading.recv()
-    except EOFError:
-        return Outcome("died")
-
-
-def preload() -> None:
-    """Load here, once, what takes the tests seconds to import; processes fork off."""
-    torch.set_num_threads(1)  # also what makes it safe to fork with torch loaded
-    for name in ("torch._dynamo", "lightly.loss", "timm", "sklearn.neighbors"):
-        import_module(name)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    gc.freeze()  # nothing of all that is looked at again by the garbage collector
+def share(chosen: list[str], part: str) -> list[str]:
+    """One of M equal parts, `N/M` with N from 0; together they are all papers."""
+    number, of = map(int, part.split("/"))
+    return chosen[number % of :: of]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("papers", nargs="*", metavar="PAPER", help="slugs; default all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--share", default="0/1", help="1/5: every fifth paper, from 1")
     args = parser.parse_args()
-    chosen = args.papers or papers()
+    chosen = share(args.papers or papers(), args.share)
     preload()
     tallies = {paper: Counter[str]() for paper in chosen}
     for task, outcome in run(chosen, args.jobs):

@@ -13,7 +13,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -75,14 +77,20 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """DATABASE_URL of an empty database in a cluster of our own."""
+    with postgres() as url:
+        yield url
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The same where there is no pytest."""
     initdb, pg_ctl = find("initdb"), find("pg_ctl")
     if initdb is None or pg_ctl is None:
         absent("PostgreSQL")
     # Not below pytest's folder, which only its owner may enter.
-    folder = Path(f"/tmp/vitrine-postgres-{os.getpid()}")
-    folder.mkdir(mode=0o700)
+    folder = Path(mkdtemp(prefix="vitrine-postgres-", dir="/tmp"))
     user = owner_of_cluster(folder)
     port = free_port()
     run = {"user": user, "cwd": "/", "check": True, "stdout": subprocess.DEVNULL}

@@ -1,6 +1,13 @@
-"""The site's settings, but pages render without collecting static files first, and
-no search is cut short because the machine is busy.
+"""The site's settings, but pages render without collecting static files first, no
+search is cut short because the machine is busy, and files go to a folder of this run's.
 """
+
+import os
+from tempfile import TemporaryDirectory
+
+if "KB_VAR_DIR" not in os.environ:  # of a test's own site, or of the first of us
+    _var = TemporaryDirectory(prefix="vitrine-tests-", ignore_cleanup_errors=True)
+    os.environ["KB_VAR_DIR"] = _var.name
 
 from kb.settings import *  # noqa: F403
 from kb.settings import STORAGES

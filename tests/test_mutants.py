@@ -47,3 +47,9 @@ def test_a_planted_module_is_the_one_that_tests_import(monkeypatch):
     assert found.planted
     assert os.path.samefile(found.__spec__.origin, ROOT / "reference_impls/lars.py")
     monkeypatch.delitem(sys.modules, "reference_impls.lars")
+
+
+def test_the_shares_of_several_days_are_every_paper_once():
+    parts = [mutants.share(MODULES, f"{day}/5") for day in range(363, 368)]
+    assert sorted(paper for part in parts for paper in part) == MODULES
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
