@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -42,6 +44,22 @@ def greys(n: int, size: tuple[int, int] = (96, 64)) -> list[Image.Image]:
     return [Image.new("RGB", size, (round(20 + 215 * i / max(1, n - 1)),) * 3) for i in range(n)]
 
 
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """Give back the priority that SVT-AV1 takes from root's processes: a real-time one.
+
+    Whatever the process starts later would inherit it, and starve the machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def video(
     frames: Sequence[Image.Image], container: str = "mp4", codec: str = "libx264",
     times: Sequence[int] = (), rate: int = 30, pixels: str = "yuv420p",
@@ -54,6 +72,7 @@ def video(
     not tell. muxing: the container's.
     """
     with (
+        own_priority(),
         NamedTemporaryFile() as file,  # with a name: an index can be moved to the start
         av.open(file.name, "w", format=container, options=muxing) as out,
     ):

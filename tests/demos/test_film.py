@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import av
@@ -46,6 +47,14 @@ def corners(one: Image.Image) -> list[str]:
     places = [(x, y) for y in (1, 3) for x in (1, 3)]
     seen = (one.getpixel((one.width * x // 4, one.height * y // 4)) for x, y in places)
     return [names[tuple(int(v > 128) for v in pixel)] for pixel in seen]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux alone tells")
+@pytest.mark.parametrize("codec", sorted({codec for _, codec in KINDS}))
+def test_writing_a_film_for_a_test_leaves_the_priority_of_all_others_alone(codec):
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    video(greys(2), "matroska", codec, pixels=pixels)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize(("container", "codec"), KINDS)
