@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from demos import fingerprint, runner, weights
@@ -23,7 +22,6 @@ def checkpoints(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("KB_STAGE_DIR", str(tmp_path / "stages"))
     runner.warm.cache_clear()
-    torch.set_num_threads(1)
     return folder
 
 
