@@ -72,8 +72,9 @@ class Trial:
 
     @torch.no_grad()
     def directions(self) -> Tensor:
-        """The answers to all pets at unit length, (96, D)."""
-        return F.normalize(self.answers(normalize(squares())), dim=1)
+        """The answers to all pets at unit length, (96, D), on the CPU."""
+        pixels = normalize(squares()).to(next(self.model.parameters()).device)
+        return F.normalize(self.answers(pixels), dim=1).cpu()
 
     def measure(self, step: int, watched: Mapping[str, float]) -> None:
         """Put the answers to all pets on record, beside what the step has watched."""
@@ -114,6 +115,8 @@ def run(scene: Scene, lab: Lab) -> Numbers:
         ways[changed(scene.spec, options)] = options
     with torch.random.fork_rng(devices=[]):
         trials = {name: seeded(lab, way) for name, way in ways.items()}
+        for trial in trials.values():
+            trial.model.to(scene.device)
         limit = started + PATIENCE * scene.spec.seconds
         done = train(scene, lab, trials, limit)
     ended = "" if done == options["steps"] else f" The time limit came at step {done}."
@@ -180,7 +183,7 @@ def train(scene: Scene, lab: Lab, trials: Mapping[str, Trial], limit: float) -> 
     scene.recorder.progress(0, steps, "The first step")
     for step in range(steps):
         chosen = torch.randint(len(squares()), (BATCH,), generator=generator)
-        views = lab.views(squares()[chosen], generator)
+        views = lab.views(squares()[chosen].to(scene.device), generator)
         late = time.monotonic() > limit
         look = step % every == 0 or step == steps - 1 or late
         for trial in trials.values():

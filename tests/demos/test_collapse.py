@@ -159,3 +159,22 @@ def test_the_rank_counts_directions():
     both = torch.cat([turned[:3], -turned[:3]])
     assert rank(both) == pytest.approx(3, abs=1e-4)
     assert rank(torch.ones(5, 4)) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_networks_and_pictures_are_on_the_device_that_the_result_names(method, trained, monkeypatch):
+    trials, seeded, pictures = [], collapse.seeded, []
+
+    def views(images, generator, **_):
+        pictures.append(images)
+        raise InterruptedError  # nothing can be computed on this device
+
+    module = {"byol": byol, "simsiam": simsiam, "dino": dino}[method]
+    monkeypatch.setattr(runner, "device", lambda: torch.device("meta"))
+    monkeypatch.setattr(collapse, "seeded", lambda *way: trials.append(seeded(*way)) or trials[-1])
+    monkeypatch.setattr(module, "views", views)
+    with pytest.raises(InterruptedError):
+        trained(method)
+    weights = [p for trial in trials for p in trial.model.parameters()]
+    assert weights
+    assert {str(one.device) for one in pictures + weights} == {"meta"}
