@@ -278,8 +278,9 @@ def test_random_convolution_is_linear_and_local():
     point[0, 0, 0, 4, 4] = 1
     out = brave.random_convolution(point, generator())
     assert out[..., 3:6, 3:6].abs().min() > 0
-    assert out.abs().sum() == out[..., 3:6, 3:6].abs().sum()
     torch.testing.assert_close(brave.random_convolution(3 * point, generator()), 3 * out)
+    out[..., 3:6, 3:6] = 0
+    assert not out.any()
 
 
 @pytest.mark.parametrize(
