@@ -54,7 +54,7 @@ def read_tokens(scene: Scene, fitted: images.Fitted) -> dict[str, np.ndarray]:
     return {"tokens": torch.cat(tokens).float().cpu().numpy()}
 
 
-def layer_weights(model: nn.Module, tokens: np.ndarray) -> Iterator[Tensor]:
+def weights_from(model: nn.Module, tokens: np.ndarray) -> Iterator[Tensor]:
     """Each layer's weights (h, T, T), from what it is given: `tokens` of the stage.
 
     For other rows than were looked at before, without the model's whole way again.

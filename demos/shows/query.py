@@ -72,7 +72,7 @@ def rows_of(scene: Scene, given: np.ndarray, at: Framed) -> Rows:
     prefix = scene.loaded.num_prefix
     wanted = [prefix + at.index, 0]
     found = []
-    for weights in tokens.layer_weights(scene.loaded.model, given):
+    for weights in tokens.weights_from(scene.loaded.model, given):
         scene.recorder.alive()
         found.append(weights[:, wanted])                         # (h, 2, T)
     both = torch.stack(found).numpy()                            # (L, h, 2, T)
