@@ -63,10 +63,12 @@ class Config:
     heads: int = 6
 
 
+# For some hundred steps: a slower teacher would hardly leave its random start, and
+# warmer targets go flat before views agree on anything.
 TINY = Config(
-    out_dim=512, hidden=256, bottleneck=64, warmup_teacher_temp_epochs=3,
-    base_momentum=0.99, epochs=10, batch=32, n_local=4, img_size=64, patch_size=8,
-    width=192, depth=6, heads=6,
+    out_dim=512, hidden=256, bottleneck=64, teacher_temp=0.04,
+    warmup_teacher_temp_epochs=3, base_momentum=0.97, epochs=10, batch=32, n_local=4,
+    img_size=64, patch_size=8, width=192, depth=6, heads=6,
 )
 
 

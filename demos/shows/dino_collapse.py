@@ -17,7 +17,7 @@ LEARNING_RATE = 5e-4
 K, LOCAL = 64, 2            # prototypes; local crops
 # A tiny network's answers lie close together, so it takes a colder teacher and a
 # quicker centre than the paper's to keep them apart for a hundred steps.
-COLD, CENTRE = 0.02, 0.8
+COLD, CENTRE, SLOW = 0.02, 0.8, 0.99
 USED, EACH = "prototypes used", "prototypes per target"
 AXES = {
     USED: f"prototypes that the teacher uses, of {K}",
@@ -35,7 +35,8 @@ def show(scene: Scene) -> Numbers:
         model = dino.build(replace(
             dino.TINY, **collapse.SMALL, hidden=128, bottleneck=32, out_dim=K,
             n_local=LOCAL, warmup_teacher_temp=warm, teacher_temp=warm,
-            center_momentum=CENTRE if way["centring"] else 1.0, norm_last_layer=True,
+            center_momentum=CENTRE if way["centring"] else 1.0, base_momentum=SLOW,
+            norm_last_layer=True,
         ))
 
         def loss(views: Sequence[Tensor], step: int, steps: int) -> tuple[Tensor, dict]:

@@ -8,7 +8,8 @@ import torch
 def half_precision(device: torch.device) -> torch.autocast:
     """bfloat16 where the hardware multiplies it; emulated it would be slower."""
     if device.type == "cpu":
-        fast = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        has = torch.cpu.get_capabilities()
+        fast = any(has.get(name) for name in ("amx_bf16", "avx512_bf16"))
     else:
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
