@@ -6,6 +6,7 @@ function setUp(form) {
   const inputs = [...form.querySelectorAll(".picture-input")];
   for (const input of inputs) {
     input.addEventListener("change", () => preview(input, maxBytes));
+    preview(input, maxBytes); // chosen before this script was here, or before the way back
     const place = input.closest("[data-drop]");
     for (const kind of ["dragenter", "dragover"]) place.addEventListener(kind, () => place.classList.add("over"));
     for (const kind of ["dragleave", "drop"]) place.addEventListener(kind, () => place.classList.remove("over"));

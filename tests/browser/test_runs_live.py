@@ -129,6 +129,17 @@ def test_a_picture_can_be_dropped_and_is_shown_before_it_is_sent(visit):
     page.wait_for_url("**/runs/*/")
 
 
+def test_a_picture_that_is_chosen_before_the_script_has_come_is_shown_then(visit):
+    page, late = visit(1440), []
+    page.route("**/send*.js", lambda route: late.append(route))
+    with page.expect_request("**/send*.js"):
+        page.goto(MAE, wait_until="commit")
+    page.get_by_label("Picture", exact=True).set_input_files(PHOTO)
+    expect(page.locator("img.preview")).to_be_hidden()
+    late[0].continue_()
+    expect(page.locator("img.preview")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_button_is_in_sight_however_many_options_there_are(visit, width):
     page = visit(width)
