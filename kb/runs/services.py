@@ -150,6 +150,8 @@ def delete(run: Run, visitor: Visitor) -> None:
     """Remove row and files at once, unless somebody else asked for the run as well."""
     if hand_over(run, visitor):
         return
+    # A worker that is reporting holds the row: wait, so that its event goes too.
+    Run.objects.select_for_update().filter(pk=run.pk).first()
     run.delete()
     transaction.on_commit(partial(shutil.rmtree, run.folder, ignore_errors=True))
 

@@ -101,6 +101,11 @@ def test_a_run_starts_soon_after_it_was_sent(site: Stack, record_property):
     assert min(waits) < 1
 
 
+@both
+def test_a_run_can_be_deleted_while_its_worker_reports(site: Stack):
+    site.run("-m", "tests.runs.deleted_meanwhile")
+
+
 def test_a_lost_message_loses_no_run(stack: Stack):
     run_id = stack.submit(2)
     messages = stack.var / "broker"
